@@ -1,0 +1,5 @@
+"""python -m r1lab"""
+
+from r1lab.cli import main
+
+main()

@@ -1,0 +1,42 @@
+"""The address of an artifact or a run: a hash of what it is made from."""
+
+import json
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from hashlib import blake2b
+from pathlib import PurePath
+from typing import Any
+
+
+def address(payload: Mapping[Any, Any]) -> str:
+    """Return 12 hex digits that name `payload`: blake2b over its canonical JSON.
+
+    Canonical means: keys by their text and sorted, so the order of a mapping does not matter (that of a list does);
+    floats by ``repr``, so 0.1 and 0.10 agree and 1 and 1.0 do not; paths as strings; tuples as lists. Hence the
+    address survives a round trip through a JSON or YAML file.
+
+    Raises TypeError for a value that has no canonical text (a tensor, a function) and ValueError for two keys with
+    the same text (0 and "0").
+
+    >>> address({"lr": 3e-6, "clip": [0.2, 10]}) == address({"clip": (0.2, 10), "lr": 0.000003})
+    True
+    """
+    text = json.dumps(_canonical(payload, "payload"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _canonical(value: Any, where: str) -> Any:
+    if isinstance(value, Enum):
+        return _canonical(value.value, where)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        pairs = {str(key): _canonical(entry, f"{where}.{key}") for key, entry in value.items()}
+        if len(pairs) < len(value):
+            raise ValueError(f"{where} has two keys with the same text: {sorted(map(str, value))}")
+        return pairs
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return [_canonical(entry, f"{where}[{i}]") for i, entry in enumerate(value)]
+    raise TypeError(f"{where} is a {type(value).__name__}; an address takes mappings, lists, text, numbers and paths")

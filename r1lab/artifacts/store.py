@@ -1,0 +1,159 @@
+"""Artifacts on disk: put, get, manifest; built beside, synced and renamed, so that one is there whole or not at all."""
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+from r1lab.errors import StorageError
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What one stage hands to the next: a complete folder and its manifest."""
+
+    kind: str
+    """policy, demonstrations, preferences, reward_model, rollouts or report."""
+    address: str
+    path: Path
+    manifest: Mapping[str, Any]
+    """kind, address, parents, config, code, created, seconds, files {name: {bytes, sha256}}."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Artifacts by kind and address under `root`: ``root/kind/address/``.
+
+    Example: ``Store(Path("outputs/artifacts")).put("policy", "0f3a5c...", model.save_pretrained, {"config": {...}})``
+    """
+
+    root: Path
+
+    def path(self, kind: str, address: str) -> Path:
+        """Return where the artifact lies or would lie."""
+        return Path(self.root) / kind / address
+
+    def get(self, kind: str, address: str) -> Artifact | None:
+        """Return the artifact, or None unless its manifest is there and every file has the size it states."""
+        path = self.path(kind, address)
+        try:
+            manifest = json.loads((path / MANIFEST).read_text())
+            whole = all((path / name).stat().st_size == file["bytes"] for name, file in manifest["files"].items())
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
+            return None
+        return Artifact(kind, address, path, manifest) if whole else None
+
+    def put(self, kind: str, address: str, build: Callable[[Path], None], manifest: Mapping[str, Any]) -> Artifact:
+        """Return the artifact, first calling `build` with an empty folder to fill where it is not there yet.
+
+        Of several processes that want the same address one builds, and the others wait and find it finished. A
+        killed builder leaves a hidden folder that the next one removes. `manifest` gives parents, config and code.
+
+        Raises StorageError where the folder cannot be written or the disk is full; nothing half-written stays.
+        """
+        if (found := self.get(kind, address)) is not None:
+            return found
+        path = self.path(kind, address)
+        with _storing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(path.with_name(f"{address}.lock")):
+                if self.get(kind, address) is None:  # nobody finished it while this process waited
+                    _build(path, build, {"kind": kind, "address": address, **manifest})
+        found = self.get(kind, address)
+        assert found is not None, f"{path} was stored and is not complete"
+        return found
+
+
+def _build(path: Path, build: Callable[[Path], None], manifest: Mapping[str, Any]) -> None:
+    beside = path.with_name(f".{path.name}.building")
+    if beside.exists():  # of a builder that was killed: this process holds the lock, so nobody works in it
+        shutil.rmtree(beside)
+    try:
+        beside.mkdir()
+        created, started = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+        build(beside)
+        seconds = round(time.perf_counter() - started, 3)
+        files = {name: _fingerprint(beside / name) for name in _file_names(beside)}
+        whole = {**manifest, "created": created, "seconds": seconds, "files": files}
+        (beside / MANIFEST).write_text(json.dumps(whole, indent=2, default=str) + "\n")
+        for entry in [*beside.rglob("*"), beside]:
+            _sync(entry)
+        if path.exists():  # damaged, or get() would have found it
+            shutil.rmtree(path)
+        beside.rename(path)
+        _sync(path.parent)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+
+
+def _file_names(folder: Path) -> list[str]:
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": file_digest(file, "sha256").hexdigest()}
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`, waiting for its holder; the kernel releases it when the process dies."""
+    with path.open("a") as file:
+        # a forked child would keep the lock alive after its parent was killed
+        os.register_at_fork(after_in_child=file.close)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("Waiting for another process that builds %s.", path.with_suffix(""))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    """Turn a full or closed disk into a StorageError; leave alone what else a builder raises."""
+    try:
+        yield
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        # torch and safetensors hide the number of the error in their text
+        if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+            raise StorageError(
+                f"No space left to store {path}.", str(error), "Free some space, or choose a folder on another disk."
+            ) from error
+        if number in (errno.EROFS, errno.EFBIG) or (isinstance(error, OSError) and _concerns(error, path)):
+            raise StorageError(
+                f"{path} cannot be stored.", str(error), "Choose a folder that you may write and that is no file."
+            ) from error
+        raise
+
+
+def _concerns(error: OSError, path: Path) -> bool:
+    """Whether the error names the artifact's place: a folder above it, or something beside or in it."""
+    if not isinstance(error.filename, (str, Path)):
+        return False
+    place = Path(error.filename)
+    return place in path.parents or path.parent in place.parents

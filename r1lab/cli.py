@@ -1,0 +1,41 @@
+"""The door: compose the configuration, check it, open the record, run the stage."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from r1lab.config import paths, schema
+from r1lab.errors import R1LabError
+
+paths.register()
+schema.register()
+
+
+def run(config: DictConfig) -> None:
+    """Checks the composed configuration and runs its stage; heavy imports wait until here."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    try:
+        from r1lab.launch import launch
+
+        launch(config, list(HydraConfig.get().overrides.task))
+    except R1LabError as error:
+        # in a multirun the other jobs go on, and Hydra reports this one at the end
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise
+        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on from the last checkpoint.", file=sys.stderr)
+        sys.exit(130)
+
+
+def main() -> None:
+    """The console command `r1lab`, and `python -m r1lab`."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    hydra.main(config_path=str(paths.folder("conf")), config_name="config", version_base="1.3")(run)()

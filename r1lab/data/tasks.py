@@ -1,0 +1,277 @@
+"""Generated mathematics: questions whose answers a program knows, in five levels and two languages.
+
+A task is a start value and the operations that lead to the answer, so that one object gives the question's text, the
+answer, the worked steps - and, for the pretraining corpus, what follows from a mistake in one of them.
+Levels stand for difficulty as in MATH: more operations and larger numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from r1lab.errors import DataError
+from r1lab.types import Question
+
+HELDOUT_ONE_IN = 8
+"""One text in so many is held out, by the hash of the text: a training question is never a held-out one."""
+
+TRIES = 1024
+"""Sub-indices of one index among which a question of the wanted split is searched: (7/8)^1024 is never."""
+
+OPERATIONS: Mapping[str, Callable[[int, int], int]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a // b,
+    "max": max,
+    "min": min,
+}
+INVERSE = {"+": "-", "-": "+", "*": "/"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One worked step, ``left sign right = result``; a mistaken result is a step like any other.
+
+    >>> str(Step(7, "+", 5, 12)), str(Step(7, "max", 5, 7))
+    ('7+5=12', 'max(7,5)=7')
+    """
+
+    left: int
+    sign: str
+    right: int
+    result: int
+
+    def __str__(self) -> str:
+        if self.sign.isalpha():
+            return f"{self.sign}({self.left},{self.right})={self.result}"
+        return f"{self.left}{self.sign}{self.right}={self.result}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question's text with the start value and the operations that lead to its answer.
+
+    >>> Task("What is 7+5-3?", 7, (("+", 5), ("-", 3))).answer
+    9
+    """
+
+    text: str
+    start: int
+    operations: tuple[tuple[str, int], ...]
+
+    def steps(self, mistakes: Mapping[int, int] | None = None) -> tuple[Step, ...]:
+        """The worked steps; ``mistakes`` maps the index of a step to what is wrongly added to its result.
+
+        >>> [str(s) for s in Task("What is 7+5-3?", 7, (("+", 5), ("-", 3))).steps({0: 1})]
+        ['7+5=13', '13-3=10']
+        """
+        value, steps = self.start, []
+        for index, (sign, number) in enumerate(self.operations):
+            result = OPERATIONS[sign](value, number) + (mistakes or {}).get(index, 0)
+            steps.append(Step(value, sign, number, result))
+            value = result
+        return tuple(steps)
+
+    @property
+    def answer(self) -> int:
+        return self.steps()[-1].result
+
+
+def sums(rng: random.Random, level: int, language: str) -> Task:
+    """A chain of additions and subtractions: ``What is 7+3-9+4?``."""
+    start = rng.randint(1, 10 + 8 * level)
+    operations = _chain(rng, start, num_operations(level))
+    return Task(_ask(rng, language, _expression(start, operations)), start, operations)
+
+
+def products(rng: random.Random, level: int, language: str) -> Task:
+    """A product of two digits, then additions and subtractions: ``What is 6*7+8?``."""
+    start, factor = rng.randint(2, 9), rng.randint(2, 9)
+    operations = (("*", factor), *_chain(rng, start * factor, num_operations(level) - 1))
+    return Task(_ask(rng, language, _expression(start, operations)), start, operations)
+
+
+def equation(rng: random.Random, level: int, language: str) -> Task:
+    """A linear equation, solved by undoing it from the outside: ``Solve for x: 3*x+7=22``."""
+    unknown, factor = rng.randint(2, 9), rng.randint(2, 9)
+    forward = (("*", factor), *_chain(rng, unknown * factor, num_operations(level) - 1))
+    right = _fold(unknown, forward)
+    text = f"{factor}*x" + "".join(f"{sign}{number}" for sign, number in forward[1:]) + f"={right}"
+    wordings = {"en": ("Solve for x: {}", "Find x if {}"), "zh": ("求x的值：{}", "解方程：{}")}
+    backward = tuple((INVERSE[sign], number) for sign, number in reversed(forward))
+    return Task(rng.choice(wordings[language]).format(text), right, backward)
+
+
+def sequence(rng: random.Random, level: int, language: str) -> Task:
+    """The next term of an arithmetic sequence: ``What comes next: 3, 7, 11, 15?``."""
+    difference, first = rng.randint(2, 9), rng.randint(1, 30 + 6 * level)
+    terms = [first + difference * i for i in range(rng.randint(3, 3 + (level + 1) // 2))]
+    wordings = {
+        "en": ("What comes next: {}?", "Next term of {}?"),
+        "zh": ("下一个数是什么：{}？", "按规律接着填：{}？"),
+    }
+    text = rng.choice(wordings[language]).format(", ".join(map(str, terms)))
+    return Task(text, terms[1], (("-", terms[0]), ("+", terms[-1])))
+
+
+def extreme(rng: random.Random, level: int, language: str) -> Task:
+    """The largest or the smallest of several numbers: ``Which is the largest of 34, 71, 52?``."""
+    numbers = rng.sample(range(1, 100), num_operations(level) + 1)
+    sign = rng.choice(("max", "min"))
+    word = {"en": {"max": "largest", "min": "smallest"}, "zh": {"max": "最大", "min": "最小"}}[language][sign]
+    wordings = {"en": ("Which is the {} of {}?", "Find the {} of {}"), "zh": ("哪个数{}：{}？", "找出{}的数：{}")}
+    text = rng.choice(wordings[language]).format(word, ", ".join(map(str, numbers)))
+    return Task(text, numbers[0], tuple((sign, number) for number in numbers[1:]))
+
+
+GAINS = {"en": ("buys {}", "finds {}", "gets {}"), "zh": ("买了{}个", "找到{}个", "得到{}个")}
+LOSSES = {"en": ("eats {}", "loses {}", "sells {}"), "zh": ("吃了{}个", "丢了{}个", "卖了{}个")}
+NAMES = {"en": ("Tom", "Ann", "Sam", "Eve"), "zh": ("小明", "小红", "小刚", "小丽")}
+THINGS = {"en": ("apples", "eggs", "plums", "figs"), "zh": ("苹果", "鸡蛋", "桃子", "梨")}
+
+
+def story(rng: random.Random, level: int, language: str) -> Task:
+    """A short word problem: ``Tom has 12 apples, buys 7, eats 5. How many apples are left?``."""
+    start = rng.randint(5, 10 + 8 * level)
+    operations = _chain(rng, start, num_operations(level))
+    name, things = rng.choice(NAMES[language]), rng.choice(THINGS[language])
+    events = [rng.choice((GAINS if sign == "+" else LOSSES)[language]).format(n) for sign, n in operations]
+    if language == "zh":
+        return Task(f"{name}有{start}个{things}，{'，'.join(events)}。还有几个{things}？", start, operations)
+    return Task(f"{name} has {start} {things}, {', '.join(events)}. How many {things} are left?", start, operations)
+
+
+FAMILIES: Mapping[str, Callable[[random.Random, int, str], Task]] = {
+    family.__name__: family for family in (sums, products, equation, sequence, extreme, story)
+}
+LANGUAGES = ("en", "zh")
+LEVELS = (1, 2, 3, 4, 5)
+
+
+def num_operations(level: int) -> int:
+    """Operations of a chain at ``level``: 2, 2, 3, 3, 4 for levels 1 to 5."""
+    return 2 + level // 3 + level // 5
+
+
+def _chain(rng: random.Random, value: int, count: int) -> tuple[tuple[str, int], ...]:
+    """``count`` additions and subtractions of single digits that keep the value within 0 to 99."""
+    operations = []
+    for _ in range(count):
+        number, sign = rng.randint(1, 9), rng.choice("+-")
+        if not 0 <= OPERATIONS[sign](value, number) <= 99:
+            sign = INVERSE[sign]
+        value = OPERATIONS[sign](value, number)
+        operations.append((sign, number))
+    return tuple(operations)
+
+
+def _fold(value: int, operations: Sequence[tuple[str, int]]) -> int:
+    for sign, number in operations:
+        value = OPERATIONS[sign](value, number)
+    return value
+
+
+def _expression(start: int, operations: Sequence[tuple[str, int]]) -> str:
+    return f"{start}" + "".join(f"{sign}{number}" for sign, number in operations)
+
+
+def _ask(rng: random.Random, language: str, expression: str) -> str:
+    wordings = {"en": ("What is {}?", "Compute {}", "Calculate {}"), "zh": ("计算{}", "{}等于多少？", "求{}的值")}
+    return rng.choice(wordings[language]).format(expression)
+
+
+def task_of(question: Question) -> Task:
+    """The task behind a generated question, rebuilt from its details.
+
+    Raises:
+        DataError: the question was not generated here.
+    """
+    try:
+        operations = tuple((sign, number) for sign, number in question.details["operations"])
+        return Task(question.text, question.details["start"], operations)
+    except KeyError:
+        raise DataError(
+            "This question carries no worked steps.", f"question {question.id!r}", "Use questions of data/tasks.py."
+        ) from None
+
+
+def generate(
+    index: int,
+    seed: int,
+    families: Sequence[str] = tuple(FAMILIES),
+    levels: Sequence[int] = LEVELS,
+    languages: Sequence[str] = LANGUAGES,
+) -> Question:
+    """The ``index``-th generated question, a pure function of its arguments, of either split.
+
+    Example: ``generate(0, seed=1, families=("sums",), levels=(1,), languages=("en",))``.
+
+    Raises:
+        DataError: an unknown family, level or language.
+    """
+    _check("family", families, tuple(FAMILIES))
+    _check("level", levels, LEVELS)
+    _check("language", languages, LANGUAGES)
+    rng = random.Random(f"{seed}/{index}")  # a string seed is hashed by SHA-512, alike on every machine
+    family, level, language = rng.choice(families), rng.choice(levels), rng.choice(languages)
+    task = FAMILIES[family](rng, level, language)
+    return Question(
+        id=f"{family}-{_hash(task.text)[:16]}",
+        text=task.text,
+        answer=str(task.answer),
+        language=language,
+        level=level,
+        source=family,
+        solution=", ".join(map(str, task.steps())),
+        details={"start": task.start, "operations": [list(operation) for operation in task.operations]},
+    )
+
+
+def split_of(text: str) -> str:
+    """``train`` or ``heldout``, by the hash of the question's text alone."""
+    return "train" if int(_hash(text)[-8:], 16) % HELDOUT_ONE_IN else "heldout"
+
+
+@dataclass(frozen=True)
+class GeneratedTasks:
+    """An endless list of generated questions of one split: ``GeneratedTasks(seed=1, split="heldout")(17)``."""
+
+    seed: int
+    split: str
+    families: Sequence[str] = field(default=tuple(FAMILIES))
+    levels: Sequence[int] = field(default=LEVELS)
+    languages: Sequence[str] = field(default=LANGUAGES)
+
+    def __call__(self, index: int) -> Question:
+        """Question ``index``, the same in every run, found in one try (train) or eight (heldout) on average.
+
+        Raises:
+            DataError: an unknown split, family, level or language.
+        """
+        _check("split", (self.split,), ("train", "heldout"))
+        for attempt in range(TRIES):
+            question = generate(index * TRIES + attempt, self.seed, self.families, self.levels, self.languages)
+            if split_of(question.text) == self.split:
+                return question
+        raise DataError(f"No {self.split} question was found.", f"index {index}", "Name more families or levels.")
+
+    def __iter__(self) -> Iterator[Question]:
+        index = 0
+        while True:
+            yield self(index)
+            index += 1
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check(what: str, values: Sequence, known: Sequence) -> None:
+    unknown = [value for value in values if value not in known]
+    if unknown or not values:
+        found = f"{', '.join(map(repr, unknown)) or 'none at all'}"
+        raise DataError(f"Unknown {what} of generated tasks.", found, f"Choose from {', '.join(map(str, known))}.")

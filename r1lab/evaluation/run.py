@@ -1,0 +1,121 @@
+"""How good a policy is on held-out questions: k samples each, every completion judged and kept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from r1lab.engines.base import SamplingParams
+from r1lab.functional.estimators import Interval, bootstrap, consensus_at_k, pass_at_k
+from r1lab.rollouts.collect import Collector
+from r1lab.types import Group, Question
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A pinned evaluation: how many held-out questions, how many samples of each, how they are drawn and judged.
+
+    Paper: v1 3 and v2 D.1: temperature 0.6, top-p 0.95; pass@1 is the mean over k samples, cons@k their vote.
+    """
+
+    questions: int
+    samples: int
+    """k, before and after training."""
+    samples_during: int
+    """k of the evaluations while training goes on."""
+    every_steps: int
+    """Optimizer steps between those; 0 evaluates before and after only."""
+    temperature: float
+    top_p: float
+    top_k: int
+    max_new_tokens: int
+    rewards: Mapping[str, Any]
+    """Judges; `accuracy` decides what is right."""
+
+    def __call__(
+        self,
+        collector: Collector,
+        heldout: Sequence[Question],
+        samples: int,
+        stream: tuple[int | str, ...],
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> list[Group]:
+        """The judged groups of this rank's questions; the same `stream` draws the same numbers for any policy."""
+        params = SamplingParams(self.max_new_tokens, self.temperature, self.top_p, self.top_k, collector.stop_ids)
+        return collector(list(enumerate(heldout))[rank::world_size], params, samples, stream, step=0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one question: one entry for each judged sample."""
+
+    index: int
+    level: int | None
+    correct: list[bool]
+    answers: list[str | None]
+    well_formed: list[bool]
+    lengths: list[int]
+    """Of all samples, the unjudged ones too."""
+    truncated: list[bool]
+    num_faults: int
+
+
+def outcome(group: Group) -> Outcome:
+    """The numbers of one judged group; samples whose accuracy was not judged are counted as faults, not as wrong."""
+    judged = [r for r in group.rollouts if r.scores["accuracy"].judged]
+    return Outcome(
+        index=group.index,
+        level=group.question.level,
+        correct=[r.scores["accuracy"].value >= 1.0 for r in judged],
+        answers=[r.response.answer for r in judged],
+        well_formed=[r.response.well_formed for r in judged],
+        lengths=[len(r.completion) for r in group.rollouts],
+        truncated=[r.completion.truncated for r in group.rollouts],
+        num_faults=len(group.rollouts) - len(judged),
+    )
+
+
+def summarize(outcomes: Sequence[Outcome], samples: int, same: Callable[[str, str], bool], seed: int) -> dict[str, Any]:
+    """pass@1, cons@k, pass@k with intervals by bootstrap over questions, and the shares that explain them.
+
+    `same` says whether two answers are equal; questions without k judged samples are left out of cons@k and pass@k.
+    """
+    judged = [o for o in outcomes if o.correct]
+    whole = [o for o in judged if len(o.correct) == samples]
+    right = [sum(o.correct) / len(o.correct) for o in judged]
+    votes = [consensus_at_k(o.answers, o.correct, same, samples, seed) for o in whole]
+    any_right = list(pass_at_k([o.correct for o in whole], samples)) if whole else []
+    by_level: dict[str, list[float]] = defaultdict(list)
+    for o, share in zip(judged, right):
+        by_level[str(o.level)].append(share)
+    lengths = [length for o in outcomes for length in o.lengths]
+    return {
+        "questions": len(outcomes),
+        "samples": samples,
+        "pass_at_1": interval(right, seed),
+        f"cons_at_{samples}": interval(votes, seed),
+        f"pass_at_{samples}": interval(any_right, seed),
+        "format_share": mean([float(w) for o in judged for w in o.well_formed]),
+        "answered_share": mean([float(a is not None) for o in judged for a in o.answers]),
+        "mean_length": mean(lengths),
+        "truncated_share": mean([float(t) for o in outcomes for t in o.truncated]),
+        "fault_share": sum(o.num_faults for o in outcomes) / max(len(lengths), 1),
+        "accuracy_by_level": {level: interval(values, seed) for level, values in sorted(by_level.items())},
+        "tokens_sampled": sum(lengths),
+    }
+
+
+def interval(values: Sequence[float], seed: int) -> dict[str, float] | None:
+    """Mean with its 95 % interval as plain numbers; None where there is nothing to average."""
+    return asdict(bootstrap(values, seed)) if len(values) else None
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean, 0 of nothing."""
+    return sum(values) / len(values) if values else 0.0
+
+
+__all__ = ["Evaluation", "Interval", "Outcome", "outcome", "summarize"]

@@ -1,0 +1,82 @@
+"""How good a completion is beside the others of its group.
+
+Each function takes the judged rewards of one group, [G], and returns [G]; groups may differ in size. A group whose
+rewards are all equal, or of one member, teaches nothing: its advantages are zeros, exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def group_centered(rewards: Tensor) -> Tensor:
+    """Return rewards - mean: [G] -> [G] (Dr. GRPO: without the division by the standard deviation).
+
+    Example: [1, 0, 0, 1] -> [0.5, -0.5, -0.5, 0.5].
+    """
+    # rewards [G] -> [G]
+    assert rewards.ndim == 1 and rewards.is_floating_point()
+    # Three times 0.1 have a mean that is not 0.1: without this, rounding errors would be divided by their own size.
+    if len(rewards) < 2 or bool((rewards == rewards[0]).all()):
+        return rewards.new_zeros(len(rewards))
+    return rewards - rewards.mean()
+
+
+def group_normalized(rewards: Tensor, eps: float, correction: int) -> Tensor:
+    """Return (rewards - mean) / (std + eps): [G] -> [G] (paper: v1 Eq. 3, Nature Eq. 3, which do not print eps).
+
+    ``correction`` 0 is the population's standard deviation, 1 the sample's.
+    Example, eps 0, correction 0: [1, 0, 0, 1] -> [1, -1, -1, 1].
+    """
+    centered = group_centered(rewards)
+    if not centered.any():
+        return centered
+    return centered / (rewards.std(correction=correction) + eps)
+
+
+def leave_one_out(rewards: Tensor) -> Tensor:
+    """Return each reward minus the mean of the others: [G] -> [G] (RLOO, Ahmadian et al. 2024).
+
+    Example: [1, 0, 0, 1] -> [2/3, -2/3, -2/3, 2/3].
+    """
+    # reward - (sum - reward) / (G - 1) = (reward - mean) * G / (G - 1)
+    return group_centered(rewards) * (len(rewards) / max(1, len(rewards) - 1))
+
+
+@dataclass(frozen=True)
+class GroupNormalized:
+    """``group_normalized`` as a component: GRPO."""
+
+    eps: float
+    """Added to the standard deviation."""
+    correction: int
+    """0 for the population's standard deviation, 1 for the sample's."""
+
+    def __post_init__(self) -> None:
+        if self.eps < 0 or self.correction not in (0, 1):
+            raise ValueError(
+                f"eps must be >= 0 and correction 0 or 1, not eps={self.eps}, correction={self.correction}"
+            )
+
+    def __call__(self, rewards: Tensor) -> Tensor:
+        return group_normalized(rewards, self.eps, self.correction)
+
+
+@dataclass(frozen=True)
+class GroupCentered:
+    """``group_centered`` as a component: Dr. GRPO."""
+
+    def __call__(self, rewards: Tensor) -> Tensor:
+        return group_centered(rewards)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """``leave_one_out`` as a component: RLOO."""
+
+    def __call__(self, rewards: Tensor) -> Tensor:
+        return leave_one_out(rewards)

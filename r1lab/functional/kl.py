@@ -1,0 +1,62 @@
+"""Per-token estimators of KL(policy || reference) from tokens that the policy drew (Schulman 2020).
+
+With x = ref_logprobs - logprobs: k1 = -x (unbiased, may be negative), k2 = x^2 / 2 (biased, of low variance),
+k3 = exp(x) - x - 1 (unbiased, never negative; the paper's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def k1(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    """Return logprobs - ref_logprobs, [...]."""
+    assert logprobs.shape == ref_logprobs.shape
+    return logprobs - ref_logprobs
+
+
+def k2(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    """Return (logprobs - ref_logprobs)^2 / 2, [...]."""
+    assert logprobs.shape == ref_logprobs.shape
+    return (logprobs - ref_logprobs).square() / 2
+
+
+def k3(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    """Return ref/policy - log(ref/policy) - 1, [...] (paper: v1 Eq. 2, Nature Eq. 2)."""
+    assert logprobs.shape == ref_logprobs.shape
+    log_ratio = ref_logprobs - logprobs
+    # expm1 keeps the digits that exp(x) - 1 loses near zero, where a policy close to its reference lives.
+    return log_ratio.expm1() - log_ratio
+
+
+ESTIMATORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"k1": k1, "k2": k2, "k3": k3}
+
+
+def estimator(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the estimator of that name; ValueError with the names otherwise."""
+    if name not in ESTIMATORS:
+        raise ValueError(f"Unknown KL estimator {name!r}. Known: {', '.join(ESTIMATORS)}.")
+    return ESTIMATORS[name]
+
+
+@dataclass(frozen=True)
+class KL:
+    """The penalty that keeps the policy near its reference; the call gives the estimate per token, without coef."""
+
+    coef: float
+    """Weight of the penalty in the loss (the paper's beta); 0 needs no reference policy."""
+    estimator: str
+    """k1, k2 or k3."""
+
+    def __post_init__(self) -> None:
+        estimator(self.estimator)
+        if self.coef < 0:
+            raise ValueError(f"The KL coefficient must be >= 0, not {self.coef}.")
+
+    def __call__(self, logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+        return estimator(self.estimator)(logprobs, ref_logprobs)

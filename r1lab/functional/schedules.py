@@ -1,0 +1,165 @@
+"""A value as a function of the optimizer step: wherever a configuration takes a number, it may take one of these."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class Schedule(ABC):
+    """A value for every step >= 0."""
+
+    @abstractmethod
+    def __call__(self, step: int) -> float | int:
+        """Return the value at that step."""
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The same value at every step."""
+
+    value: float | int
+
+    def __post_init__(self) -> None:
+        _require_number(self.value, "value")
+
+    def __call__(self, step: int) -> float | int:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Piecewise(Schedule):
+    """A value that holds from its step on, until the next.
+
+    Example: ``{0: 32768, 8200: 65536}`` is 32768 at step 8199 and 65536 at step 8200
+    (paper: the length limit of R1-Zero).
+    """
+
+    points: Mapping[int, float | int]
+    """First step of each value; step 0 must be among them."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.points, Mapping) or not all(type(step) is int for step in self.points):
+            raise ValueError(
+                f"Points must map integer steps to numbers, as in {{0: 32768, 8200: 65536}}, not {self.points}."
+            )
+        if 0 not in self.points or min(self.points) < 0:
+            raise ValueError(
+                f"Points must begin at step 0 and have no negative step; found steps {sorted(self.points)}."
+            )
+        for step, value in self.points.items():
+            _require_number(value, f"the value at step {step}")
+        object.__setattr__(self, "points", dict(sorted(self.points.items())))
+
+    def __call__(self, step: int) -> float | int:
+        assert step >= 0
+        return self.points[max(point for point in self.points if point <= step)]
+
+
+@dataclass(frozen=True)
+class Linear(Schedule):
+    """A straight line from ``start`` at step 0 to ``end`` at step ``steps``, and ``end`` from there on."""
+
+    start: float
+    end: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        _require_ramp(self.start, self.end, self.steps)
+
+    def __call__(self, step: int) -> float:
+        return _between(self.start, self.end, min(1.0, step / self.steps))
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """Half a cosine from ``start`` at step 0 to ``end`` at step ``steps``, and ``end`` from there on."""
+
+    start: float
+    end: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        _require_ramp(self.start, self.end, self.steps)
+
+    def __call__(self, step: int) -> float:
+        return _between(self.start, self.end, (1 - math.cos(math.pi * min(1.0, step / self.steps))) / 2)
+
+
+@dataclass(frozen=True)
+class Warmup(Schedule):
+    """Another schedule, multiplied in the first ``steps`` steps by 1/steps, 2/steps, ... 1.
+
+    ``then`` sees the same step: warm-up does not delay it. Example: ``Warmup(4, 2.0)`` is 0.5, 1.0, 1.5, 2.0, 2.0, ...
+    """
+
+    steps: int
+    then: Schedule | float | Mapping[int, float]
+
+    def __post_init__(self) -> None:
+        if type(self.steps) is not int or self.steps < 0:
+            raise ValueError(f"Warm-up steps must be an integer >= 0, not {self.steps!r}.")
+        object.__setattr__(self, "then", as_schedule(self.then))
+
+    def __call__(self, step: int) -> float | int:
+        value = self.then(step)
+        return value if step >= self.steps else value * (step + 1) / self.steps
+
+
+def as_schedule(value: Any) -> Schedule:
+    """Return a number as Constant, a mapping of integer steps as Piecewise, a Schedule as it is; else ValueError."""
+    if isinstance(value, Schedule):
+        return value
+    if isinstance(value, Mapping):
+        return Piecewise(value)
+    if _is_number(value):
+        return Constant(value)
+    raise ValueError(
+        f"A schedule is a number, a mapping from steps such as {{0: 1.0, 100: 0.5}}, or a Schedule "
+        f"(Linear, Cosine, Warmup, ...), not {value!r}."
+    )
+
+
+def at_step(component: Any, step: int) -> Any:
+    """Return the dataclass with every schedule in its fields, at any depth, replaced by its value at that step.
+
+    Example: ``at_step(RolloutPlan(max_new_tokens={0: 32768, 8200: 65536}, ...), 9000).max_new_tokens`` is 65536.
+    """
+    changed = {}
+    for item in dataclasses.fields(component):
+        value = getattr(component, item.name)
+        if isinstance(value, Schedule) or (isinstance(value, Mapping) and value and all(type(k) is int for k in value)):
+            changed[item.name] = as_schedule(value)(step)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            changed[item.name] = at_step(value, step)
+    return dataclasses.replace(component, **changed) if changed else component
+
+
+def is_scheduled(value: Any) -> bool:
+    """Return whether the value is not one number but a function of the step."""
+    return isinstance(value, (Schedule, Mapping))
+
+
+def _between(start: float, end: float, share: float) -> float:
+    """Return start at share 0 and end at share 1, both exactly."""
+    return start * (1 - share) + end * share
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _require_number(value: Any, what: str) -> None:
+    if not _is_number(value):
+        raise ValueError(f"A schedule's values are finite numbers; {what} is {value!r}.")
+
+
+def _require_ramp(start: Any, end: Any, steps: Any) -> None:
+    _require_number(start, "start")
+    _require_number(end, "end")
+    if type(steps) is not int or steps < 1:
+        raise ValueError(f"A ramp needs an integer number of steps >= 1, not {steps!r}.")

@@ -1,0 +1,44 @@
+"""What the policy gradient descends: a per-token loss of ratio and advantage.
+
+A surrogate is a frozen dataclass called as ``(logprobs, old_logprobs, advantages) -> (loss, clipped)``, of one shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def ratio(logprobs: Tensor, old_logprobs: Tensor) -> Tensor:
+    """Return pi_theta / pi_old per token, [...]; exactly 1 where the logprobs are equal."""
+    assert logprobs.shape == old_logprobs.shape
+    return (logprobs - old_logprobs).exp()
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """-min(ratio * A, clip(ratio, 1 - clip_low, 1 + clip_high) * A) per token (paper: v1 Eq. 1, Nature Eq. 1).
+
+    Example, both clips 0.2: ratio 1.5 and A = 1 give loss -1.2 and no gradient; A = -1 gives 1.5 and a gradient.
+    """
+
+    clip_low: float
+    """At or above 1 never binds: a ratio is positive. The paper's first RL stage has 10 on both sides."""
+    clip_high: float
+
+    def __post_init__(self) -> None:
+        if min(self.clip_low, self.clip_high) < 0:
+            raise ValueError(f"clips must be >= 0, not clip_low={self.clip_low}, clip_high={self.clip_high}")
+
+    def __call__(self, logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor) -> tuple[Tensor, Tensor]:
+        """Return loss [...] and bool [...]: where the clip binds and removes the gradient."""
+        # logprobs, old_logprobs, advantages [...] -> [...], [...]
+        assert logprobs.shape == advantages.shape
+        rho = ratio(logprobs, old_logprobs)
+        low, high = 1 - self.clip_low, 1 + self.clip_high
+        loss = -(rho * advantages).minimum(rho.clamp(low, high) * advantages)
+        clipped = ((rho > high) & (advantages > 0)) | ((rho < low) & (advantages < 0))
+        return loss, clipped

@@ -1,0 +1,60 @@
+"""From a composed configuration to a running stage: check, build, address, record."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from r1lab.artifacts.address import address
+from r1lab.artifacts.store import Store
+from r1lab.config.check import check
+from r1lab.records.run import RunRecord
+from r1lab.stages.base import Context
+
+NOT_IN_ADDRESS = ("strategy", "tracker", "engine", "experiments", "sweeps")
+"""What changes where and how fast a run goes, not what it computes."""
+
+
+def launch(config: DictConfig, overrides: list[str]) -> None:
+    """Runs the stage of a configuration, or shows the report of a run that is finished."""
+    check(config)
+    stage = instantiate(config.stage)
+    plain = OmegaConf.to_container(config, resolve=True)
+    root = Path(config.run.root)
+    key, name = run_address(plain), config.run.name
+    if (rank := int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))) > 0:
+        record = RunRecord.attach(root, name, key)
+        stage.run(context(record, config, plain, first_rank=False))
+        return
+    with RunRecord.open(
+        root,
+        name,
+        key,
+        plain,
+        overrides,
+        config.run.resume,
+        min_free_bytes=config.run.min_free_bytes,
+        seeds={"run": config.run.seed},
+    ) as record:
+        if record.finished:
+            print(f"This run is finished; run.resume=never would do it again.")
+            print((record.folder / "report.txt").read_text())
+        else:
+            stage.run(context(record, config, plain, first_rank=True))
+        print(record.folder)
+
+
+def context(record: RunRecord, config: DictConfig, plain: dict[str, Any], first_rank: bool) -> Context:
+    """What the stage is given."""
+    store = Store(Path(config.run.root) / "artifacts")
+    return Context(record, store, config.run.seed, instantiate(config.tracker), plain, first_rank)
+
+
+def run_address(plain: dict[str, Any]) -> str:
+    """The address of a run: everything that decides its numbers, the seed included, and nothing else."""
+    stage = {key: value for key, value in plain["stage"].items() if key not in NOT_IN_ADDRESS}
+    return address({"stage": stage, "seed": plain["run"]["seed"]})

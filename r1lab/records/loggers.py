@@ -1,0 +1,103 @@
+"""The running log: JSON lines always, and Weights & Biases as a mirror that can never stop a run."""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from r1lab.errors import StorageError
+from r1lab.records.disk import plain, replacing, storing
+
+if TYPE_CHECKING:
+    from r1lab.records.mirror import Mirror
+
+log = logging.getLogger(__name__)
+
+TrackerKind = Literal["auto", "online", "offline", "disabled"]
+
+
+class JsonlLog:
+    """One JSON line a step in `path`, on disk as soon as `write` returns.
+
+    Opening repairs the torn last line of a process that was killed while writing it. "nan" and "inf" stand as
+    strings, because JSON has no such numbers. Raises StorageError.
+    """
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        with storing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a+b") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - 1))
+                if size and file.read() != b"\n":
+                    file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append one row; it needs a `phase`, by which `truncate_from` knows it."""
+        line = json.dumps({"phase": row["phase"], **plain(row)}, ensure_ascii=False) + "\n"
+        with storing(self.path), self.path.open("ab") as file:
+            file.write(line.encode())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all rows; raises StorageError with file and line where one cannot be read."""
+        return [self._parse(number, line) for number, line in enumerate(self._lines(), 1)]
+
+    def truncate_from(self, phase: int) -> None:
+        """Remove the rows of `phase` and later: a resumed run writes them again."""
+        kept = [line for number, line in enumerate(self._lines(), 1) if self._parse(number, line)["phase"] < phase]
+        with replacing(self.path) as beside:
+            beside.write_text("".join(kept))
+
+    def _lines(self) -> list[str]:
+        with storing(self.path), self.path.open() as file:
+            return [line for line in file if line.endswith("\n")]
+
+    def _parse(self, number: int, line: str) -> dict[str, Any]:
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            remedy = "Remove the line, or start a new attempt: run.resume=never."
+            raise StorageError(f"Line {number} of {self.path} cannot be read.", line[:80].strip(), remedy) from error
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """Where the run is mirrored; see `make_tracker`."""
+
+    kind: TrackerKind
+    project: str
+
+    def __call__(self, folder: Path, name: str, config: Mapping[str, Any], run_id: str) -> "Mirror | None":
+        return make_tracker(self.kind, folder, name, self.project, config, run_id)
+
+
+def make_tracker(
+    kind: TrackerKind, folder: Path, name: str, project: str, config: Mapping[str, Any], run_id: str
+) -> "Mirror | None":
+    """Return a Lightning logger for Weights & Biases, or None.
+
+    ``auto`` is online where a key is configured (WANDB_API_KEY or netrc), else offline, under ``folder/wandb``. The
+    same `run_id` (``RunRecord.id``) over kill and resume continues the same W&B run. A tracker that does not start
+    falls back from online to offline to none, with a word: the record is what lies in the run folder.
+    """
+    if kind == "disabled":
+        return None
+    try:
+        from r1lab.records import mirror
+    except ImportError as error:
+        log.warning("W&B is not installed (%s); the run goes on without it.", error)
+        return None
+    modes = {"auto": ("auto", "offline"), "online": ("online", "offline"), "offline": ("offline",)}[kind]
+    for mode in modes:
+        try:
+            if mode == "auto" and not mirror.has_key():
+                continue
+            return mirror.start("offline" if mode == "offline" else "online", folder, name, project, config, run_id)
+        except Exception as error:  # whatever it is, it must not stop a run
+            log.warning("W&B did not start %s (%s: %s).", mode, type(error).__name__, error)
+    log.warning("The run goes on without W&B; its own record is complete.")
+    return None

@@ -1,0 +1,236 @@
+"""Parquet rows of steps, rollouts and scores: a table is a folder of parts, one a phase, so that kill -9 tears none."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from r1lab.errors import DataError
+from r1lab.records.disk import replacing, storing
+from r1lab.types import Rollout
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    type: str
+    """int64, float64, float32, bool, string, or a list as ``[int32]``."""
+    doc: str
+    """What it holds; kept in the file as the field's metadata."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table; with `metrics`, a row may carry any further numbers, kept as float64."""
+
+    columns: tuple[Column, ...]
+    metrics: bool = False
+
+    def arrow(self, metrics: Iterable[str] = ()) -> "pyarrow.Schema":
+        """Return it as a pyarrow schema, one float64 column for each of `metrics` at the end."""
+        import pyarrow as pa
+
+        fields = [pa.field(c.name, _arrow_type(c.type), metadata={"doc": c.doc}) for c in self.columns]
+        return pa.schema([*fields, *(pa.field(name, pa.float64()) for name in metrics)])
+
+
+STEPS = Schema(
+    (
+        Column("phase", "int64", "rollout phase; 0 is before the first"),
+        Column("step", "int64", "optimizer steps done when the row was written"),
+    ),
+    metrics=True,
+)
+"""One row a step (or an evaluation), one column a metric: reward_mean, accuracy, kl, pass_at_1, ..."""
+
+ROLLOUTS = Schema(
+    (
+        Column("phase", "int64", "rollout phase; 0 is before the first"),
+        Column("step", "int64", "optimizer steps behind the phase's first weights"),
+        Column("kind", "string", "train, or the name of the evaluation"),
+        Column("question_id", "string", "stable name of the question"),
+        Column("sample", "int64", "index in the question's group, 0 to G-1"),
+        Column("question", "string", "the question's text, without template"),
+        Column("answer", "string", "the gold answer"),
+        Column("domain", "string", "math, code, stem, logic or general"),
+        Column("language", "string", "ISO 639-1 code of the question's language"),
+        Column("level", "int64", "difficulty 1 to 5, null where unknown"),
+        Column("source", "string", "data set or task family"),
+        Column("prompt_tokens", "int64", "length of the prompt, prefill included"),
+        Column("completion_ids", "[int32]", "token ids of the completion, end token included"),
+        Column("logprobs", "[float32]", "of each id under the sampling policy, at the sampling temperature"),
+        Column("text", "string", "prefill and completion, end token removed"),
+        Column("reasoning", "string", "inside the think block, null where there is none"),
+        Column("extracted", "string", "the completion's answer, null where there is none"),
+        Column("well_formed", "bool", "exactly one think block, then exactly one answer block, nothing outside"),
+        Column("finish", "string", "stop (end token) or length (cut)"),
+        Column("policy_version", "int64", "optimizer steps behind the weights that sampled"),
+        Column("reward", "float64", "weighted sum of the scores, null where one of them was not judged"),
+        Column("advantage", "float64", "reward relative to its group, null where the rollout did not train"),
+    )
+)
+"""One row a completion, of training and of evaluation."""
+
+SCORES = Schema(
+    (
+        Column("phase", "int64", "rollout phase; 0 is before the first"),
+        Column("step", "int64", "optimizer steps behind the phase's first weights"),
+        Column("kind", "string", "train, or the name of the evaluation"),
+        Column("question_id", "string", "stable name of the question"),
+        Column("sample", "int64", "index in the question's group, 0 to G-1"),
+        Column("name", "string", "the reward's name"),
+        Column("value", "float64", "what the reward gave; a fault's value never trains"),
+        Column("weight", "float64", "its weight in the rollout's reward at this step"),
+        Column("status", "string", "ok, timeout, crash or bad_gold"),
+        Column("reason", "string", "why, in a few words"),
+        Column("ms", "float64", "milliseconds the judgement took"),
+        Column("extracted", "string", "the answer that was judged, null where there is none"),
+    )
+)
+"""One row a score: each completion once for each reward."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in a folder such as ``steps.parquet/``, readable as one by pyarrow, pandas and polars.
+
+    Each process writes one part a phase, ``phase-000012.rank-0.parquet``, beside and renamed; an evaluation beside
+    the training of the same phase names its own: ``phase-000012.toy.rank-0.parquet``. Writing a part again replaces
+    it. Readers other than `read` take the columns of the first part, so give every metric in every row (None where
+    it was not measured).
+    """
+
+    folder: Path
+    schema: Schema
+
+    def write(self, phase: int, rows: Sequence[Mapping[str, Any]], rank: int = 0, part: str = "") -> None:
+        """Write the rows of a phase as one part; raises DataError for a wrong column and StorageError."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        known = [column.name for column in self.schema.columns]
+        metrics = list(dict.fromkeys(name for row in rows for name in row if name not in known))
+        if wrong := [
+            *(metrics if not self.schema.metrics else []),
+            *(k for k in known if any(k not in r for r in rows)),
+        ]:
+            raise DataError(
+                f"Rows do not fit {self.folder.name}.", f"unknown or missing: {wrong}", f"Columns: {known}."
+            )
+        table = pa.Table.from_pylist([_as_floats(row, metrics) for row in rows], self.schema.arrow(metrics))
+        with storing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        name = ".".join(filter(None, (f"phase-{phase:06d}", part, f"rank-{rank}", "parquet")))
+        with replacing(self.folder / name) as beside:
+            parquet.write_table(table, beside, compression="zstd")
+
+    def read(self) -> "pyarrow.Table":
+        """Return all rows, by phase and rank, the columns of all parts together (null where a part has none)."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        parts = [parquet.ParquetFile(path).read() for path in self._parts()]
+        return pa.concat_tables([self.schema.arrow().empty_table(), *parts], promote_options="default")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all rows as dicts."""
+        return self.read().to_pylist()
+
+    def drop_from(self, phase: int) -> None:
+        """Remove what was written for `phase` and later, also torn parts of a killed process.
+
+        With this call on resume no row is twice or missing, if the rows of a phase are written before the checkpoint
+        that says it is done: the run goes on from a checkpoint of phase p, drops from p + 1 and does p + 1 again.
+        """
+        with storing(self.folder):
+            for path in self.folder.glob("*phase-*"):
+                if _phase(path) >= phase or path.name.startswith("."):
+                    path.unlink()
+
+    def _parts(self) -> list[Path]:
+        paths = self.folder.glob("phase-*.parquet")
+        return sorted(
+            paths, key=lambda p: (_phase(p), [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", p.name)])
+        )
+
+
+def rollout_rows(
+    rollouts: Sequence[Rollout],
+    *,
+    phase: int,
+    step: int,
+    kind: str = "train",
+    advantages: Sequence[float | None] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the rows of ROLLOUTS; `advantages` [N] run beside the rollouts, None for those that did not train."""
+    rows = []
+    for rollout, advantage in zip(rollouts, advantages or [None] * len(rollouts), strict=True):
+        question, completion, response = rollout.question, rollout.completion, rollout.response
+        rows.append(
+            {
+                **_identity(rollout, phase, step, kind),
+                "question": question.text,
+                "answer": question.answer,
+                "domain": question.domain,
+                "language": question.language,
+                "level": question.level,
+                "source": question.source,
+                "prompt_tokens": len(rollout.prompt_ids),
+                "completion_ids": completion.ids.tolist(),
+                "logprobs": completion.logprobs.tolist(),
+                "text": response.text,
+                "reasoning": response.reasoning,
+                "extracted": response.answer,
+                "well_formed": response.well_formed,
+                "finish": completion.finish.value,
+                "policy_version": completion.policy_version,
+                "reward": rollout.reward,
+                "advantage": advantage,
+            }
+        )
+    return rows
+
+
+def score_rows(
+    rollouts: Sequence[Rollout], *, phase: int, step: int, weights: Mapping[str, float], kind: str = "train"
+) -> list[dict[str, Any]]:
+    """Return the rows of SCORES, one for each score; `weights` gives each named reward's weight at this step."""
+    return [
+        {
+            **_identity(rollout, phase, step, kind),
+            "name": name,
+            "value": score.value,
+            "weight": weights[name],
+            "status": score.status.value,
+            "reason": score.reason,
+            "ms": score.ms,
+            "extracted": score.extracted,
+        }
+        for rollout in rollouts
+        for name, score in rollout.scores.items()
+    ]
+
+
+def _identity(rollout: Rollout, phase: int, step: int, kind: str) -> dict[str, Any]:
+    names = {"question_id": rollout.question.id, "sample": rollout.sample}
+    return {"phase": phase, "step": step, "kind": kind, **names}
+
+
+def _as_floats(row: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
+    return {**row, **{name: float(row[name]) for name in metrics if row.get(name) is not None}}
+
+
+def _arrow_type(name: str) -> "pyarrow.DataType":
+    import pyarrow as pa
+
+    return pa.list_(pa.type_for_alias(name[1:-1])) if name.startswith("[") else pa.type_for_alias(name)
+
+
+def _phase(path: Path) -> int:
+    return int(re.search(r"phase-(\d+)", path.name)[1])

@@ -1,0 +1,115 @@
+"""What a reward is, and how named, weighted rewards become the one number that trains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, runtime_checkable
+
+from r1lab.errors import VerifierError
+from r1lab.types import Rollout, Score, Status
+
+Weight = float | Callable[[int], float]
+"""A number, or a schedule: step -> number."""
+
+
+@runtime_checkable
+class Reward(Protocol):
+    """Scores completions; a component is a frozen dataclass that inherits from this and defines ``__call__``."""
+
+    weight: Weight
+    """Factor of the value in the sum that trains; 0 records the score and trains nothing."""
+    maximum: ClassVar[float] = 1.0
+    """The highest value it gives."""
+    knows_gold: ClassVar[bool] = True
+    """Whether a gold completion must score the maximum; controls that ignore the truth say no."""
+
+    def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
+        """One score per rollout, in order; a fault is a status, not an exception."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds: processes, connections."""
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """Named rewards and their weighted sum: Reward_rule = Reward_acc + Reward_format (Nature, Eq. 4).
+
+    Example: accuracy 1.0 and format 0.0, both of weight 1, give reward 1.0; accuracy TIMEOUT gives reward None.
+    """
+
+    rewards: Mapping[str, Reward]
+
+    def score(self, rollouts: Sequence[Rollout], step: int) -> list[Rollout]:
+        """``rollouts`` with scores and reward filled in, weights as of ``step``.
+
+        Errors: VerifierError when a reward does not return one score per rollout.
+        """
+        columns = {name: self._column(name, reward, rollouts) for name, reward in self.rewards.items()}
+        weights = self.weights(step)
+        scored = []
+        for i, rollout in enumerate(rollouts):
+            scores = {name: column[i] for name, column in columns.items()}
+            scored.append(replace(rollout, scores=scores, reward=weighted_sum(scores, weights)))
+        return scored
+
+    def weights(self, step: int) -> dict[str, float]:
+        """Weight of each reward at ``step``."""
+        return {name: r.weight(step) if callable(r.weight) else r.weight for name, r in self.rewards.items()}
+
+    def full_marks(self, step: int) -> float:
+        """The reward of a completion that each reward values most, where weights are positive."""
+        weights = self.weights(step)
+        return sum(weights[name] * reward.maximum for name, reward in self.rewards.items())
+
+    def close(self) -> None:
+        for reward in self.rewards.values():
+            reward.close()
+
+    def _column(self, name: str, reward: Reward, rollouts: Sequence[Rollout]) -> list[Score]:
+        scores = reward(rollouts)
+        if len(scores) != len(rollouts):
+            raise VerifierError(
+                f"Reward {name} must give one score per rollout.",
+                f"{len(scores)} scores for {len(rollouts)} rollouts",
+                f"Mend {type(reward).__name__}.__call__.",
+            )
+        # One nan would spread over its whole group through mean and deviation.
+        return [s if math.isfinite(s.value) else Score(0.0, Status.CRASH, f"value is {s.value}", s.ms) for s in scores]
+
+
+def weighted_sum(scores: Mapping[str, Score], weights: Mapping[str, float]) -> float | None:
+    """Sum of weight times value; None where a score that counts was not judged.
+
+    >>> weighted_sum({"accuracy": Score(1.0), "format": Score(0.0)}, {"accuracy": 1.0, "format": 1.0})
+    1.0
+    """
+    counted = [name for name in scores if weights[name] != 0]
+    if not all(scores[name].judged for name in counted):
+        return None
+    return float(sum(weights[name] * scores[name].value for name in counted))
+
+
+@dataclass(frozen=True)
+class FaultBudget:
+    """How large a share of scores may be faults - timeouts, crashes, unreadable gold answers - before the run stops."""
+
+    max_share: float
+    min_scores: int
+    """Fewer scores than this are too few to judge a share by."""
+
+    def __call__(self, rollouts: Sequence[Rollout]) -> None:
+        """Errors: VerifierError, with one of the broken scores shown, when the budget is exceeded."""
+        scores = [(rollout, name, score) for rollout in rollouts for name, score in rollout.scores.items()]
+        faults = [item for item in scores if not item[2].judged]
+        if len(scores) < self.min_scores or len(faults) <= self.max_share * len(scores):
+            return
+        rollout, name, score = faults[0]
+        raise VerifierError(
+            f"{len(faults)} of {len(scores)} scores are faults of verifiers or data, more than {self.max_share:.0%}.",
+            f"{name}: {score.status} ({score.reason}) on question {rollout.question.id}, "
+            f"gold {rollout.question.answer[:200]!r}, answer {(rollout.response.answer or '')[:200]!r}",
+            "Mend the question or the verifier; the scores table has all of them, with status and reason.",
+        )

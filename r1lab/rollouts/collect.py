@@ -1,0 +1,67 @@
+"""Questions become scored groups: sample, parse, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from r1lab.data.template import Template
+from r1lab.engines.base import Engine, Request, SamplingParams
+from r1lab.functional.rng import seed_of
+from r1lab.rewards.rubric import Rubric
+from r1lab.types import Completion, Finish, Group, Question, Rollout
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, eq=False)
+class Collector:
+    """What stands between a question and its scored group; the same one samples for training and for evaluation."""
+
+    engine: Engine
+    tokenizer: PreTrainedTokenizerBase
+    template: Template
+    rubric: Rubric
+
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        """Ids that end a completion: the tokenizer's end token and what the template adds."""
+        return (self.tokenizer.eos_token_id, *self.template.stop_ids(self.tokenizer))
+
+    def __call__(
+        self,
+        questions: Sequence[tuple[int, Question]],
+        params: SamplingParams,
+        group_size: int,
+        stream: tuple[int | str, ...],
+        step: int,
+    ) -> list[Group]:
+        """Groups in the order of `questions`, which are (index in the phase, question).
+
+        stream names the random streams, e.g. (run seed, "train", phase): a completion's stream is the seed of
+        (stream, index, sample), so a requeued or re-sharded run draws the same numbers.
+        """
+        prompts = [self.template.prompt_ids(question, self.tokenizer) for _, question in questions]
+        requests = [
+            Request(prompt, tuple(seed_of(*stream, index, sample) for sample in range(group_size)))
+            for (index, _), prompt in zip(questions, prompts)
+        ]
+        rollouts: list[list[Rollout]] = [[] for _ in questions]
+        for place, completions in self.engine.generate(requests, params):
+            rollouts[place] = [
+                Rollout(questions[place][1], prompts[place], done, self.template.parse(self.text(done)), sample)
+                for sample, done in enumerate(completions)
+            ]
+        # one call for all: the verifiers' workers share the load, and controls see the other questions' answers
+        scored = iter(self.rubric.score([r for group in rollouts for r in group], step))
+        return [
+            Group(question, tuple(next(scored) for _ in group), index)
+            for (index, question), group in zip(questions, rollouts)
+        ]
+
+    def text(self, completion: Completion) -> str:
+        """What the completion says, without its end token."""
+        ids = completion.ids[:-1] if completion.finish is Finish.STOP else completion.ids
+        return self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

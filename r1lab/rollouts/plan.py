@@ -1,0 +1,89 @@
+"""The arithmetic of a rollout phase: how many questions, completions and updates, and who gets which question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from r1lab.engines.base import SamplingParams
+from r1lab.functional.rng import permutation, seed_of
+
+
+@dataclass(frozen=True)
+class RolloutPlan:
+    """One phase: Q questions x G completions, split at random into K minibatches of whole groups, one update each.
+
+    Paper (Methods, R1-Zero): 512 questions x 16 outputs = 8,192, in 16 minibatches of 32 questions, one inner epoch.
+    """
+
+    questions: int
+    """Q, questions of a phase, over all ranks."""
+    group_size: int
+    """G, completions of a question."""
+    minibatches: int
+    """K, optimizer steps an inner epoch takes."""
+    inner_epochs: int
+    """Times the phase's rollouts are gone through."""
+    max_new_tokens: int | Mapping[int, int]
+    """Length limit of a completion; a mapping is a schedule over steps."""
+    temperature: float | Mapping[int, float]
+    top_p: float | Mapping[int, float]
+    top_k: int | Mapping[int, int]
+    old_logprobs: str
+    """Where the old policy's logprobs come from: "sampler" trusts the engine's, "recompute" runs the policy again."""
+    row_tokens: int
+    """Tokens of a packed row; a longer sequence has a longer row of its own."""
+    microbatch_tokens: int
+    """Most tokens of one forward and backward pass."""
+
+    @property
+    def updates(self) -> int:
+        """Optimizer steps of one phase."""
+        return self.minibatches * self.inner_epochs
+
+    def faults(self, world_size: int) -> list[str]:
+        """What does not fit, in words, with values that would; empty when the plan can run."""
+        faults = []
+        if self.group_size < 2:
+            faults.append(f"group_size={self.group_size}: advantages compare completions; at least 2 are needed (paper: 16).")
+        if min(self.questions, self.minibatches, self.inner_epochs, self.row_tokens, self.microbatch_tokens) < 1:
+            faults.append("questions, minibatches, inner_epochs, row_tokens and microbatch_tokens must be at least 1.")
+            return faults
+        parts = self.minibatches * world_size
+        if self.questions % parts:
+            ranks = f" on {world_size} ranks" if world_size > 1 else ""
+            near = nearest_divisors(self.questions, world_size, self.minibatches)
+            faults.append(
+                f"questions={self.questions} do not split into minibatches={self.minibatches}{ranks} of whole groups. "
+                + (f"minibatches that fit: {near}. " if near else "")
+                + f"questions that fit: {self.questions // parts * parts or parts}, {(self.questions // parts + 1) * parts}."
+            )
+        if self.old_logprobs not in ("sampler", "recompute"):
+            faults.append(f"old_logprobs={self.old_logprobs!r}: choose sampler or recompute.")
+        return faults
+
+    def sampling(self, stop_ids: Sequence[int]) -> SamplingParams:
+        """Sampling parameters; schedules must be resolved to the step first."""
+        return SamplingParams(self.max_new_tokens, self.temperature, self.top_p, self.top_k, tuple(stop_ids))
+
+    def assignment(self, seed: int, phase: int, rank: int, world_size: int) -> list[list[int]]:
+        """K lists of question indexes (0 to Q-1): this rank's share of each minibatch, groups whole.
+
+        The split over minibatches is the same for any number of ranks.
+
+        >>> [len(part) for part in RolloutPlan(8, 2, 2, 1, 9, 1.0, 1.0, 0, "sampler", 9, 9).assignment(0, 1, 0, 2)]
+        [2, 2]
+        """
+        order = permutation(self.questions, seed_of("minibatches", seed, phase))
+        size = self.questions // self.minibatches
+        return [order[k * size : (k + 1) * size][rank::world_size] for k in range(self.minibatches)]
+
+
+def nearest_divisors(total: int, factor: int, wanted: int) -> list[int]:
+    """Up to three counts nearest to `wanted` that divide `total` when multiplied by `factor`, smallest first.
+
+    >>> nearest_divisors(512, 1, 15)
+    [8, 16, 32]
+    """
+    fits = [n for n in range(1, total + 1) if total % (n * factor) == 0]
+    return sorted(sorted(fits, key=lambda n: (abs(n - wanted), n))[:3])

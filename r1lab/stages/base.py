@@ -1,0 +1,47 @@
+"""What every stage is given, and what it must be able to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from r1lab.artifacts.store import Store
+from r1lab.records.loggers import Tracker
+from r1lab.records.run import RunRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """Where a stage runs: its record, the artifacts of all runs, its seed."""
+
+    record: RunRecord
+    store: Store
+    seed: int
+    tracker: Tracker
+    config: dict[str, Any]
+    """The resolved configuration, as it stands in run.json."""
+    first_rank: bool = True
+    """Whether this process speaks and writes for the run."""
+
+    @property
+    def folder(self) -> Path:
+        """The run folder of this attempt."""
+        return self.record.folder
+
+    def say(self, text: str) -> None:
+        """A line for the person at the terminal, from one process only."""
+        if self.first_rank:
+            print(text, flush=True)
+
+
+class Stage(Protocol):
+    """A small composition: artifacts in, artifacts out."""
+
+    def faults(self) -> list[str]:
+        """What cannot work, in words, before anything is built; empty when all is well."""
+        ...
+
+    def run(self, context: Context) -> None:
+        """Does the work; the record holds what came of it."""
+        ...

@@ -1,0 +1,61 @@
+"""`stage=evaluate`: how good a policy is on the held-out questions of a mix, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from r1lab.data.mix import Mix
+from r1lab.data.template import Template
+from r1lab.evaluation.run import Evaluation, outcome, summarize
+from r1lab.records.disk import write_json_atomic
+from r1lab.rewards.rubric import Rubric
+from r1lab.stages.base import Context
+from r1lab.stages.gold import check_gold
+from r1lab.stages.policy import ModelChoice
+from r1lab.training.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class EvaluateStage:
+    """Any policy - a model of conf/model, a folder, a hub id, a checkpoint - on any mix."""
+
+    policy: ModelChoice
+    mix: Mix
+    template: Template
+    engine: Callable[..., Any]
+    evaluation: Evaluation
+    strategy: Strategy
+
+    def faults(self) -> list[str]:
+        """Evaluation runs in one process."""
+        faults = self.policy.faults()
+        if self.strategy.world_size > 1:
+            faults.append("stage=evaluate is one process. Try strategy=single.")
+        return faults
+
+    def run(self, context: Context) -> None:
+        """Samples, judges, keeps every completion, writes summary.json and the line."""
+        from r1lab.models.causal import CausalPolicy
+        from r1lab.rollouts.collect import Collector
+        from r1lab.stages.watch import RunTables, evaluation_line
+        from r1lab.verifiers.math_answer import same
+
+        context.say(self.policy.describe())
+        self.strategy.set_threads()
+        heldout = self.mix.heldout(self.evaluation.questions)
+        rubric = Rubric(self.evaluation.rewards)
+        check_gold(rubric, self.template, heldout)
+        model, tokenizer = self.policy.obtain(context)
+        engine = self.engine(policy=CausalPolicy(model, self.policy.compute()), pad_id=tokenizer.pad_token_id)
+        collector = Collector(engine, tokenizer, self.template, rubric)
+        samples = self.evaluation.samples
+        context.say(f"Evaluating {len(heldout)} held-out questions x {samples} samples")
+        groups = self.evaluation(collector, heldout, samples, (context.seed, "evaluation"))
+        numbers = summarize([outcome(group) for group in groups], samples, same, context.seed)
+        rubric.close()
+        RunTables(context.folder).write_groups(groups, rubric.weights(0), 0, 0, "evaluation", rank=0)
+        write_json_atomic(context.folder / "summary.json", numbers)
+        (context.folder / "report.txt").write_text(evaluation_line(numbers) + "\n")
+        context.say(evaluation_line(numbers))

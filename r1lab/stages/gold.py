@@ -1,0 +1,35 @@
+"""A gold completion must score full marks before anything expensive starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from r1lab.data.template import Template
+from r1lab.errors import DataError
+from r1lab.rewards.rubric import Rubric
+from r1lab.types import Completion, Finish, Question, Rollout
+
+NUM_GOLD = 64
+"""Questions whose gold completion is scored."""
+
+
+def check_gold(rubric: Rubric, template: Template, questions: Sequence[Question]) -> None:
+    """Scores gold completions and raises DataError, with the first that falls short, unless all have full marks."""
+    import torch
+
+    nothing = Completion(torch.zeros(1, dtype=torch.long), torch.zeros(1), Finish.STOP)
+    weights = rubric.weights(0)
+    judging = {name: r for name, r in rubric.rewards.items() if weights[name] and r.knows_gold}
+    rollouts = [
+        Rollout(q, torch.zeros(1, dtype=torch.long), nothing, template.parse(template.gold_completion(q)), sample=0)
+        for q in questions[:NUM_GOLD]
+    ]
+    for rollout in Rubric(judging).score(rollouts, step=0):
+        short = {n: s for n, s in rollout.scores.items() if not (s.judged and s.value >= judging[n].maximum)}
+        if short:
+            raise DataError(
+                "A gold completion does not score full marks: training would punish right answers.",
+                f"question {rollout.question.id}: {rollout.question.text[:80]!r}, gold {rollout.question.answer!r}, "
+                + ", ".join(f"{name}: {score.value} ({score.status}, {score.reason})" for name, score in short.items()),
+                "Check the mix's answer field, template.answer_rule and the rewards.",
+            )

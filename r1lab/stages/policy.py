@@ -1,0 +1,65 @@
+"""Which policy a run starts from: published weights, a converted GGUF, or a local base that is trained first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from r1lab.artifacts.address import address
+from r1lab.errors import ModelError
+from r1lab.stages.base import Context
+from r1lab.stages.pretrain import LocalBase
+
+COMPUTE_DTYPES = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model by its name in conf/model: the published one, and at local scale the small one of its architecture."""
+
+    name: str
+    published: Any
+    """`PretrainedPolicy`: where the published weights are."""
+    local: LocalBase | None
+    """How the local base is made; None uses the published weights."""
+    compute_dtype: str
+    """Type of matrix products: float32, bfloat16 under autocast with float32 weights, or auto: bfloat16 where it is fast."""
+
+    def faults(self) -> list[str]:
+        """What cannot be loaded, seen before the slow load."""
+        if self.compute_dtype not in COMPUTE_DTYPES:
+            return [f"model.compute_dtype={self.compute_dtype!r}: choose one of {', '.join(COMPUTE_DTYPES)}."]
+        if self.local is None:
+            try:
+                self.published.check()
+            except ModelError as error:
+                return [f"model.published: {error.wrong} {error.found} {error.remedy}"]
+        return []
+
+    def describe(self) -> str:
+        """One line: what the model is, and whether it is the published one."""
+        if self.local is None:
+            return f"{self.name}: {self.published.source}"
+        return f"{self.name} at local scale: {self.local.describe()}; not the published {self.published.source}"
+
+    def obtain(self, context: Context) -> tuple[Any, Any]:
+        """(transformers model, tokenizer), building and storing what is not there yet."""
+        from r1lab.models.policy import convert_gguf, load_model
+
+        if self.local is not None:
+            return load_model(self.local.obtain(context).path, "float32")
+        if (gguf := self.published.gguf) is None:
+            return self.published(None)
+        context.say(f"Converting {gguf.name} once")
+        key = address({"gguf": gguf.name, "bytes": gguf.stat().st_size})
+        manifest = {"config": {"source": self.published.source}, "parents": {}}
+        return self.published(context.store.put("policy", key, lambda folder: convert_gguf(gguf, folder), manifest).path)
+
+    def compute(self):
+        """The torch type of `compute_dtype`; auto asks the machine, for a CPU without bfloat16 units crawls on it."""
+        import torch
+
+        if self.compute_dtype != "auto":
+            return getattr(torch, self.compute_dtype)
+        on_cpu = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return torch.bfloat16 if torch.cuda.is_available() or on_cpu else torch.float32

@@ -1,0 +1,137 @@
+"""The local base: a small model of the family's own architecture that has read a generated corpus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from r1lab.artifacts.address import address
+from r1lab.artifacts.store import Artifact
+from r1lab.config.resolved import plain_config
+from r1lab.data.corpus import Corpus
+from r1lab.data.template import R1ZeroTemplate
+from r1lab.records.disk import write_json_atomic
+from r1lab.records.progress import PRETRAIN_COLUMNS, track
+from r1lab.stages.base import Context
+from r1lab.training.optim import AdamW
+from r1lab.training.strategy import Strategy
+from r1lab.types import TrainingSample
+
+
+@dataclass(frozen=True)
+class LocalBase:
+    """How a local base is made; one base serves every run whose recipe is the same, whatever its seed."""
+
+    family: str
+    """deepseek_v3, qwen2 or llama."""
+    architecture: Mapping[str, Any]
+    """Keys of the family's transformers config."""
+    vocab_size: int
+    tokenizer_texts: int
+    """Corpus texts the tokenizer is learned from."""
+    corpus: Corpus
+    template: R1ZeroTemplate
+    """Its fixed sentences become single tokens: the paper's words cost a handful of them."""
+    optim: AdamW
+    steps: int
+    texts_per_step: int
+    row_tokens: int
+    microbatch_tokens: int
+    compute_dtype: str
+    seed: int
+
+    @property
+    def address(self) -> str:
+        """Address of the base: its recipe and nothing else."""
+        return address({"local base": plain_config(self)})
+
+    def describe(self) -> str:
+        """One line: what is small about it."""
+        layers, width = self.architecture.get("num_hidden_layers"), self.architecture.get("hidden_size")
+        return f"a {self.family} of {layers} layers, width {width}, trained on {self.steps * self.texts_per_step:,} generated texts"
+
+    def obtain(self, context: Context) -> Artifact:
+        """The stored base, trained now if it is not there yet."""
+        found = context.store.get("policy", self.address)
+        if found is None:
+            context.say(f"No base {self.address} yet: training {self.describe()}")
+            found = context.store.put(
+                "policy", self.address, lambda folder: self.build(folder, context), {"config": plain_config(self), "parents": {}}
+            )
+        return found
+
+    def build(self, folder: Path, context: Context) -> None:
+        """Trains the base and writes it as a Hugging Face folder."""
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        from r1lab.models.causal import CausalPolicy
+        from r1lab.models.export import export
+        from r1lab.models.local import shrink
+        from r1lab.training.sft import SFTModule, ShowLoss
+        from r1lab.training.trainer import build_trainer
+
+        tokenizer = self.tokenizer()
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            config = shrink(
+                self.family,
+                dict(self.architecture)
+                | {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id,
+                   "bos_token_id": None},
+            )  # fmt: skip
+            model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+        policy = CausalPolicy(model, getattr(torch, self.compute_dtype))
+        module = SFTModule(policy, self.optim, self.row_tokens, self.microbatch_tokens, tokenizer.pad_token_id)
+        with track(self.steps, "pretraining", PRETRAIN_COLUMNS) as progress:
+            trainer = build_trainer(Strategy("single", 1, 1, "auto", 0), [ShowLoss(progress)])
+            trainer.fit(module, self.batches(tokenizer))
+        export(model, tokenizer, folder / "hf")
+        for file in (folder / "hf").iterdir():
+            file.rename(folder / file.name)
+        (folder / "hf").rmdir()
+        (folder / "base.json").write_text(json.dumps({"loss": module.metrics["loss"], "steps": self.steps}))
+
+    def tokenizer(self):
+        """The small tokenizer, learned from the first texts of the corpus."""
+        from r1lab.models.local import build_tokenizer
+
+        before, after = self.template.text.split("{question}")
+        texts = (question.text + response for question, response in map(self.corpus.text, range(self.tokenizer_texts)))
+        return build_tokenizer(texts, self.vocab_size, phrases=(before, after))
+
+    def batches(self, tokenizer) -> Iterator[list[TrainingSample]]:
+        """One list of samples for each optimizer step, in the order of the corpus."""
+        import torch
+
+        for step in range(self.steps):
+            first = step * self.texts_per_step
+            pairs = [self.corpus.text(index) for index in range(first, first + self.texts_per_step)]
+            prompts = tokenizer([self.template.render(question) for question, _ in pairs])["input_ids"]
+            responses = tokenizer([response for _, response in pairs])["input_ids"]
+            yield [
+                TrainingSample(torch.tensor(prompt), torch.tensor([*response, tokenizer.eos_token_id]),
+                               torch.zeros(len(response) + 1), 0.0)
+                for prompt, response in zip(prompts, responses)
+            ]  # fmt: skip
+
+
+
+@dataclass(frozen=True)
+class PretrainStage:
+    """`stage=pretrain`: makes the local base by itself; the other stages make it when they need it."""
+
+    base: LocalBase | None
+
+    def faults(self) -> list[str]:
+        """Only a model at local scale has a base to train."""
+        return [] if self.base else ["stage=pretrain makes local bases; this model has none. Try model=v3base scale=local."]
+
+    def run(self, context: Context) -> None:
+        """Trains and stores the base, or finds it."""
+        artifact = self.base.obtain(context)
+        write_json_atomic(context.folder / "summary.json", {"address": artifact.address, "path": str(artifact.path)})
+        context.say(f"Base {artifact.address}: {artifact.path}")

@@ -1,0 +1,52 @@
+"""The end of a run: summary.json, the figure, the table, two completions, all from the rows on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from r1lab.evaluation.report import before_after_table, peak_rss_bytes, plot_training, sample_completions, summary
+from r1lab.records.disk import replacing, write_json_atomic
+from r1lab.stages.base import Context
+from r1lab.stages.watch import RunTables
+
+
+def write_report(context: Context, tables: RunTables, description: str, policy: Path, seconds: dict[str, float]) -> None:
+    """Writes summary.json, training.png and report.txt into the run folder and shows the text."""
+    evaluations, steps = tables.evaluations(), tables.steps.rows()
+    before, after = evaluations[0], evaluations[-1]
+    sampled = sum(row["tokens_sampled"] for row in steps) + sum(e["tokens_sampled"] for e in evaluations)
+    numbers = summary(
+        before, after, seconds, int(sampled), int(sum(row["tokens_trained"] for row in steps)), peak_rss_bytes()
+    )
+    write_json_atomic(context.folder / "summary.json", {**numbers, "model": description, "policy": str(policy)})
+    plot_training(steps, context.folder / "training.png", evaluations)
+    text = report_text(context, tables, description, before, after, seconds)
+    with replacing(context.folder / "report.txt") as beside:
+        beside.write_text(text + "\n")
+    context.say("\n" + text)
+
+
+def report_text(
+    context: Context,
+    tables: RunTables,
+    description: str,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    seconds: dict[str, float],
+) -> str:
+    """What a person reads at the end."""
+    rows = {kind: tables.first_samples(f"evaluation-{kind}") for kind in ("before", "after")}
+    spent = ", ".join(f"{name} {value:.0f} s" for name, value in sorted(seconds.items(), key=lambda item: -item[1]))
+    return "\n".join(
+        [
+            description,
+            "",
+            before_after_table(before, after),
+            "",
+            sample_completions(rows["before"], rows["after"]),
+            "",
+            f"Time: {sum(seconds.values()) / 60:.1f} minutes ({spent})",
+            f"Figure: {context.folder / 'training.png'}",
+        ]
+    )

@@ -1,0 +1,155 @@
+"""Reinforcement learning as a stage: a base goes in, a policy and the proof of what it learned come out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from r1lab.artifacts.address import address
+from r1lab.data.mix import Mix
+from r1lab.data.template import Template
+from r1lab.evaluation.run import Evaluation
+from r1lab.rewards.rubric import FaultBudget, Rubric
+from r1lab.rollouts.plan import RolloutPlan
+from r1lab.rollouts.selection import KeepAll
+from r1lab.stages.base import Context
+from r1lab.stages.gold import check_gold
+from r1lab.stages.policy import ModelChoice
+from r1lab.training.objective import Objective
+from r1lab.training.optim import AdamW
+from r1lab.training.strategy import Strategy
+from r1lab.types import Question
+
+@dataclass(frozen=True)
+class RLStage:
+    """R1-Zero, and with other rewards and mixes the reinforcement-learning stages of R1."""
+
+    policy: ModelChoice
+    mix: Mix
+    template: Template
+    rewards: Mapping[str, Any]
+    engine: Callable[..., Any]
+    objective: Objective
+    selection: KeepAll
+    optim: AdamW
+    plan: RolloutPlan
+    evaluation: Evaluation
+    strategy: Strategy
+    ref_refresh_steps: int
+    """The reference becomes the policy every n updates; 0 keeps the first."""
+    max_steps: int
+    """Updates of the whole run."""
+    checkpoint_steps: int
+    keep_checkpoints: int
+    fault_budget: FaultBudget
+
+    def faults(self) -> list[str]:
+        """Arithmetic that cannot work, with values that would."""
+        faults = self.plan.faults(self.strategy.world_size) + self.policy.faults()
+        updates = self.plan.updates
+        if updates > 0:
+            for name in ("max_steps", "ref_refresh_steps", "checkpoint_steps"):
+                if (steps := getattr(self, name)) % updates:
+                    low = steps // updates * updates
+                    fits = ", ".join(str(s) for s in (low, low + updates) if s)
+                    faults.append(f"stage.{name}={steps} is no whole number of phases of {updates} updates. Values that fit: {fits}.")
+        if self.max_steps < 1 or self.checkpoint_steps < 1:
+            faults.append("stage.max_steps and stage.checkpoint_steps must be at least 1.")
+        if "accuracy" not in self.evaluation.rewards:
+            faults.append("evaluation.rewards has no accuracy: nothing would say what is right.")
+        return faults
+
+    def run(self, context: Context) -> None:
+        """Checks the data, trains from wherever the run stands, and writes the report."""
+        from r1lab.stages.report import write_report
+        from r1lab.stages.watch import RunTables
+
+        context.say(self.policy.describe())
+        self.mix.check()
+        heldout = self.mix.heldout(self.evaluation.questions)
+        for rewards in (self.rewards, self.evaluation.rewards):
+            check_gold(Rubric(rewards), self.template, heldout)
+        model, tokenizer = self.policy.obtain(context)
+        checkpoints = self.train(context, model, tokenizer, heldout)
+        if context.first_rank:
+            last, state = checkpoints.newest(context.say)
+            policy = self.store_policy(context, last)
+            write_report(context, RunTables(context.folder), self.policy.describe(), policy, state["seconds"])
+
+    def train(self, context: Context, model: Any, tokenizer: Any, heldout: list[Question]):
+        """Runs the phases that are not done yet; returns the checkpoints."""
+        from r1lab.models.causal import CausalPolicy
+        from r1lab.records.progress import RL_COLUMNS, track
+        from r1lab.rollouts.collect import Collector
+        from r1lab.stages.watch import Checkpointer, Evaluator, Recorder, RunTables
+        from r1lab.training.checkpoint import Checkpoints
+        from r1lab.training.grpo import GRPOModule, Phases, Recipe
+        from r1lab.training.trainer import build_trainer
+
+        tables = RunTables(context.folder)
+        checkpoints = Checkpoints(context.folder / "checkpoints", self.keep_checkpoints)
+        found = checkpoints.newest(context.say)
+        state = found[1] if found else {"phase": 0, "step": 0, "cursor": self.mix.start(), "seconds": {}}
+        if found:
+            context.say(f"Going on from step {state['step']} of {self.max_steps}")
+            context.record.resumed_from(state["phase"])
+        if context.first_rank:
+            tables.rewind(state["phase"])
+            checkpoints.drop_after(state["step"])
+        if state["step"] >= self.max_steps:
+            return checkpoints
+
+        policy = CausalPolicy(model, self.policy.compute())
+        engine = self.engine(policy=policy, pad_id=tokenizer.pad_token_id)
+        rubric, judges = Rubric(self.rewards), Rubric(self.evaluation.rewards)
+        module = GRPOModule(
+            policy,
+            Collector(engine, tokenizer, self.template, rubric),
+            Recipe(self.plan, self.objective, self.selection, self.optim, self.ref_refresh_steps),
+            context.seed,
+        )
+        module.phase, module.step, module.cursor = state["phase"], state["step"], state["cursor"]
+        module.clock.load(state["seconds"])
+        mirror = context.tracker(context.folder, context.record.id, context.config, context.record.id) if context.first_rank else None
+        with track(self.max_steps, "training", RL_COLUMNS, first=state["step"]) as progress:
+            judge = Collector(engine, tokenizer, self.template, judges)
+            trainer = build_trainer(
+                self.strategy,
+                [
+                    Checkpointer(checkpoints, tokenizer, self.checkpoint_steps, self.max_steps, found and found[0]),
+                    Recorder(tables, rubric, self.fault_budget, progress, mirror),
+                    Evaluator(tables, self.evaluation, judge, heldout, self.max_steps, context.seed, mirror, context.say),
+                ],
+            )
+            phases = Phases(
+                self.mix,
+                self.plan,
+                context.seed,
+                first=state["phase"] + 1,
+                last=self.max_steps // self.plan.updates,
+                cursor=state["cursor"],
+                rank=trainer.global_rank,
+                world_size=trainer.world_size,
+            )
+            trainer.fit(module, phases)
+        rubric.close()
+        judges.close()
+        if mirror is not None:
+            mirror.close()
+        return checkpoints
+
+    def store_policy(self, context: Context, checkpoint: Path) -> Path:
+        """The last checkpoint's Hugging Face folder as a policy artifact."""
+        key = address({"run": context.record.id, "checkpoint": checkpoint.name})
+
+        def copy(folder: Path) -> None:
+            for file in checkpoint.iterdir():
+                if file.is_file() and file.name != "checkpoint.json":
+                    shutil.copy2(file, folder / file.name)
+
+        manifest = {"config": context.config, "parents": {"run": context.record.id}}
+        return context.store.put("policy", key, copy, manifest).path
+

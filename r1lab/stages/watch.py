@@ -1,0 +1,237 @@
+"""What stands beside the loop: rows on disk, evaluation, checkpoints. One callback each, in this order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch.distributed as dist
+
+from r1lab.evaluation.run import Evaluation, Outcome, outcome, summarize
+from r1lab.records.disk import write_json_atomic
+from r1lab.records.loggers import JsonlLog
+from r1lab.records.progress import Progress
+from r1lab.records.tables import ROLLOUTS, SCORES, STEPS, Table, rollout_rows, score_rows
+from r1lab.rewards.rubric import FaultBudget, Rubric
+from r1lab.rollouts.collect import Collector
+from r1lab.training.checkpoint import Checkpoints
+from r1lab.training.grpo import GRPOModule
+from r1lab.types import Group, Question
+from r1lab.verifiers.math_answer import same
+
+ACCURACY = "accuracy"
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """The rows of one attempt."""
+
+    folder: Path
+
+    @property
+    def steps(self) -> Table:
+        return Table(self.folder / "steps.parquet", STEPS)
+
+    @property
+    def rollouts(self) -> Table:
+        return Table(self.folder / "rollouts.parquet", ROLLOUTS)
+
+    @property
+    def scores(self) -> Table:
+        return Table(self.folder / "scores.parquet", SCORES)
+
+    @property
+    def log(self) -> JsonlLog:
+        return JsonlLog(self.folder / "log.jsonl")
+
+    def evaluation(self, phase: int) -> Path:
+        """The numbers of the evaluation after a phase; written last, so that it vouches for its rows."""
+        return self.folder / "evaluations" / f"phase-{phase:06d}.json"
+
+    def evaluations(self) -> list[dict[str, Any]]:
+        """All evaluations, oldest first."""
+        return [json.loads(path.read_text()) for path in sorted((self.folder / "evaluations").glob("phase-*.json"))]
+
+    def write_groups(self, groups: Sequence[Group], weights: Mapping[str, float], phase: int, step: int, kind: str,
+                     rank: int, advantages: Mapping[int, Sequence[float]] | None = None) -> None:  # fmt: skip
+        """Rollouts and scores of this rank; `advantages` by group index, for its judged rollouts."""
+        rollouts = [r for g in groups for r in g.rollouts]
+        column = [a for g in groups for a in spread(g, (advantages or {}).get(g.index))]
+        rows = rollout_rows(rollouts, phase=phase, step=step, kind=kind, advantages=column)
+        part = "" if kind == "train" else kind
+        self.rollouts.write(phase, rows, rank, part)
+        self.scores.write(phase, score_rows(rollouts, phase=phase, step=step, weights=weights, kind=kind), rank, part)
+
+    def first_samples(self, kind: str) -> list[dict[str, Any]]:
+        """The first completion of each question of an evaluation."""
+        return [row for row in self.rollouts.rows() if row["kind"] == kind and row["sample"] == 0]
+
+    def rewind(self, phase: int) -> None:
+        """Forgets what was written after a phase: it is done again, and no row may stand twice."""
+        for table in (self.steps, self.rollouts, self.scores):
+            table.drop_from(phase + 1)
+        self.log.truncate_from(phase + 1)
+        for path in (self.folder / "evaluations").glob("phase-*.json"):
+            if path > self.evaluation(phase):
+                path.unlink()
+
+
+def spread(group: Group, advantages: Sequence[float] | None) -> list[float | None]:
+    """Advantages of the judged rollouts, None in the places of the others."""
+    left = iter(advantages or ())
+    return [next(left, None) if rollout.judged else None for rollout in group.rollouts]
+
+
+@dataclass(eq=False)
+class Recorder(L.Callback):
+    """Writes what a phase did: Parquet rows, a JSON line, the progress line, the mirror."""
+
+    tables: RunTables
+    rubric: Rubric
+    budget: FaultBudget
+    progress: Progress
+    mirror: Any
+    _seconds: dict[str, float] = field(default_factory=dict)
+
+    def on_train_start(self, trainer: L.Trainer, module: GRPOModule) -> None:
+        self._seconds = dict(module.clock.seconds)
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: GRPOModule, *_: Any) -> None:
+        report, rank = module.report, trainer.global_rank
+        seconds = {name: s - self._seconds.get(name, 0.0) for name, s in module.clock.seconds.items()}
+        self._seconds = dict(module.clock.seconds)
+        row = {"phase": report.phase, "step": report.step, **report.metrics, "lr": report.lr}
+        row |= {f"seconds/{name}": s for name, s in seconds.items() if name != "evaluation"}
+        spent = max(sum(s for name, s in seconds.items() if name != "evaluation"), 1e-9)
+        row["tokens_per_second"] = report.metrics["tokens_sampled"] / spent
+        with module.clock("records"):
+            weights = self.rubric.weights(report.step)
+            self.tables.write_groups(
+                report.groups, weights, report.phase, report.start_step, "train", rank, report.advantages
+            )
+            if rank == 0:
+                self.tables.steps.write(report.phase, [row])
+                self.tables.log.write(row)
+                if self.mirror is not None:
+                    self.mirror.log_metrics({k: v for k, v in row.items() if k not in ("phase", "step")}, report.step)
+        self.progress.update(
+            report.step,
+            reward=row["reward"],
+            accuracy=row.get(f"reward/{ACCURACY}"),
+            length=row["length"],
+            kl=row["kl"],
+            entropy=row["entropy"],
+            tokens_per_second=row["tokens_per_second"],
+        )
+        self.budget([r for g in report.groups for r in g.rollouts])
+
+
+@dataclass(eq=False)
+class Evaluator(L.Callback):
+    """Evaluates before training, every n steps, and - with all samples - after the last step."""
+
+    tables: RunTables
+    evaluation: Evaluation
+    collector: Collector
+    heldout: Sequence[Question]
+    max_steps: int
+    seed: int
+    mirror: Any
+    say: Any
+
+    def on_train_start(self, trainer: L.Trainer, module: GRPOModule) -> None:
+        if module.step == 0 and not self.tables.evaluation(0).exists():
+            self.evaluate(trainer, module, self.evaluation.samples, "before")
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: GRPOModule, *_: Any) -> None:
+        every, updates = self.evaluation.every_steps, module.recipe.plan.updates
+        if module.step >= self.max_steps:
+            self.evaluate(trainer, module, self.evaluation.samples, "after")
+        elif every and module.step // every > (module.step - updates) // every:
+            self.evaluate(trainer, module, self.evaluation.samples_during, "during")
+
+    def evaluate(self, trainer: L.Trainer, module: GRPOModule, samples: int, kind: str) -> None:
+        """Samples, judges, writes every completion, then the numbers."""
+        rank, world_size = trainer.global_rank, trainer.world_size
+        if kind != "during":
+            self.say(f"Evaluating {kind} training: {len(self.heldout)} held-out questions x {samples} samples")
+        with module.clock("evaluation"):
+            self.collector.engine.version = module.step
+            groups = self.evaluation(
+                self.collector, self.heldout, samples, (self.seed, "evaluation"), rank, world_size
+            )
+            weights = self.collector.rubric.weights(0)
+            self.tables.write_groups(groups, weights, module.phase, module.step, f"evaluation-{kind}", rank)
+            outcomes = all_outcomes([outcome(group) for group in groups])
+            numbers = {
+                "phase": module.phase,
+                "step": module.step,
+                "kind": kind,
+                **summarize(outcomes, samples, same, self.seed),
+            }
+        if rank == 0:
+            path = self.tables.evaluation(module.phase)
+            path.parent.mkdir(exist_ok=True)
+            write_json_atomic(path, numbers)
+            if self.mirror is not None:
+                flat = {f"evaluation/{k}": v["mean"] if isinstance(v, dict) and "mean" in v else v for k, v in numbers.items()}
+                self.mirror.log_metrics({k: v for k, v in flat.items() if isinstance(v, (int, float))}, module.step)
+            if kind != "during":
+                self.say(evaluation_line(numbers))
+
+
+def evaluation_line(numbers: Mapping[str, Any]) -> str:
+    """One line: pass@1 with its interval, cons@k, length."""
+    p, k = numbers["pass_at_1"], numbers["samples"]
+    if p is None:
+        return "  no completion could be judged"
+    cons = numbers[f"cons_at_{k}"]
+    vote = f", cons@{k} {cons['mean']:.1%}" if cons else ""
+    return (
+        f"  pass@1 {p['mean']:.1%} [{p['low']:.1%}, {p['high']:.1%}]{vote}, "
+        f"format {numbers['format_share']:.0%}, length {numbers['mean_length']:.1f} tokens"
+    )
+
+
+def all_outcomes(mine: list[Outcome]) -> list[Outcome]:
+    """The outcomes of all ranks in the order of the questions."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return mine
+    parts: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(parts, mine)
+    return sorted((o for part in parts for o in part), key=lambda o: o.index)
+
+
+@dataclass(eq=False)
+class Checkpointer(L.Callback):
+    """Restores the state a run goes on from, and saves it every n steps and at the end."""
+
+    checkpoints: Checkpoints
+    tokenizer: Any
+    every_steps: int
+    max_steps: int
+    resume_from: Path | None
+
+    def on_train_start(self, trainer: L.Trainer, module: GRPOModule) -> None:
+        if self.resume_from is not None:
+            self.checkpoints.load(self.resume_from, module)
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: GRPOModule, *_: Any) -> None:
+        every, updates = self.every_steps, module.recipe.plan.updates
+        if module.step >= self.max_steps or module.step // every > (module.step - updates) // every:
+            with module.clock("checkpoint"):
+                self.checkpoints.save(module, self.tokenizer, state_of(module))
+
+
+def state_of(module: GRPOModule) -> dict[str, Any]:
+    """What resuming needs beside the weights, as plain JSON."""
+    return {
+        "phase": module.phase,
+        "step": module.step,
+        "cursor": dict(module.cursor),
+        "seconds": dict(module.clock.seconds),
+    }

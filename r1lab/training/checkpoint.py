@@ -1,0 +1,163 @@
+"""Checkpoints: a Hugging Face folder with the trainer's state beside it, whole or not there at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import shutil
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.state_dict import (
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+
+from r1lab.errors import StorageError, TrainingError
+from r1lab.models.export import export
+
+MANIFEST = "checkpoint.json"
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one attempt: `step-000040/` holds what transformers loads, and `trainer/` what resuming needs.
+
+    `trainer/` is a torch distributed checkpoint: every rank writes its own shard, and it loads on any number of ranks.
+    """
+
+    folder: Path
+    keep: int
+    """Newest checkpoints that stay on disk; at least 2, so that a broken one has another behind it."""
+
+    def save(self, module: Any, tokenizer: Any, state: dict[str, Any]) -> Path:
+        """Writes policy, optimizer, reference and `state` beside the others, then renames; all ranks call it."""
+        target = self.folder / f"step-{state['step']:06d}"
+        draft = self.folder / f".{target.name}.draft"
+        if is_first_rank():
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(parents=True)
+        barrier()
+        try:
+            export(module.policy.model, tokenizer, draft / "policy")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch warns of running without process groups, which is meant
+                dcp.save(trainer_state(module), checkpoint_id=draft / "trainer", no_dist=not dist.is_initialized())
+            barrier()
+            if is_first_rank():
+                for file in (draft / "policy").iterdir():
+                    file.rename(draft / file.name)
+                (draft / "policy").rmdir()
+                (draft / MANIFEST).write_text(json.dumps({"state": state, "files": digests(draft)}, indent=1))
+                shutil.rmtree(target, ignore_errors=True)
+                draft.rename(target)
+                self.prune()
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            full = error.errno == errno.ENOSPC
+            raise StorageError(
+                "The checkpoint could not be written; the ones before it are untouched.",
+                "no space left on the device" if full else str(error),
+                f"Free space under {self.folder} and run the same command: it goes on from the newest checkpoint.",
+            ) from error
+        barrier()
+        return target
+
+    def all(self) -> list[Path]:
+        """Finished checkpoints, oldest first."""
+        return sorted(path for path in self.folder.glob("step-*") if path.is_dir())
+
+    def newest(self, tell=print) -> tuple[Path, dict[str, Any]] | None:
+        """The newest checkpoint whose files are whole, with its state; a broken one is passed over with a word."""
+        for path in reversed(self.all()):
+            fault = broken(path)
+            if fault is None:
+                return path, json.loads((path / MANIFEST).read_text())["state"]
+            tell(f"Checkpoint {path.name} is broken ({fault}); falling back to the one before it.")
+        return None
+
+    def load(self, path: Path, module: Any) -> None:
+        """Restores policy, optimizer and reference in place; all ranks call it."""
+        state = trainer_state(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dcp.load(state, checkpoint_id=path / "trainer", no_dist=not dist.is_initialized())
+        set_model_state_dict(module.policy, state["policy"])
+        set_optimizer_state_dict(module.policy, module.trainer.optimizers[0], state["optimizer"])
+        if module.reference is not None:
+            set_model_state_dict(module.reference, state["reference"])
+
+    def drop_after(self, step: int) -> None:
+        """Removes checkpoints of later steps: the run that wrote them is being done again from here."""
+        for path in self.all():
+            if int(path.name.removeprefix("step-")) > step:
+                shutil.rmtree(path)
+
+    def prune(self) -> None:
+        """Removes all but the newest."""
+        for path in self.all()[: -max(self.keep, 2)]:
+            shutil.rmtree(path)
+
+
+def trainer_state(module: Any) -> dict[str, Any]:
+    """What a distributed checkpoint saves and loads in place: the same tree before and after."""
+    optimizer = module.trainer.optimizers[0]
+    state = {
+        "policy": get_model_state_dict(module.policy),
+        "optimizer": get_optimizer_state_dict(module.policy, optimizer),
+    }
+    if module.reference is not None:
+        state["reference"] = get_model_state_dict(module.reference)
+    return state
+
+
+def broken(path: Path) -> str | None:
+    """What is wrong with a checkpoint, or None when every file is there with the bytes that were written."""
+    try:
+        files = json.loads((path / MANIFEST).read_text())["files"]
+    except (OSError, ValueError, KeyError):
+        return f"{MANIFEST} is missing or unreadable"
+    for name, expected in files.items():
+        file = path / name
+        if not file.is_file():
+            return f"{name} is missing"
+        if digest(file) != expected:
+            return f"{name} is not what was written"
+    return None
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Digest of every file below a folder, by its relative name."""
+    return {str(f.relative_to(folder)): digest(f) for f in sorted(folder.rglob("*")) if f.is_file()}
+
+
+def digest(file: Path) -> str:
+    """blake2b of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def is_first_rank() -> bool:
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def barrier() -> None:
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def require_progress(step: int, max_steps: int) -> None:
+    """A resume that has nothing left to do is an error, never a silent success (TrainingError)."""
+    if step > max_steps:
+        raise TrainingError(
+            "The checkpoint is ahead of the run.",
+            f"checkpoint at step {step}, max_steps={max_steps}",
+            "Raise stage.max_steps, or start anew with run.resume=never.",
+        )

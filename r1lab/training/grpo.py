@@ -1,0 +1,230 @@
+"""GRPO as the paper tells it: one Lightning batch is one rollout phase, from questions to K updates."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import lightning as L
+import torch
+import torch.distributed as dist
+
+from r1lab.data.mix import Mix
+from r1lab.functional.aggregate import Counts
+from r1lab.functional.packing import pack
+from r1lab.functional.schedules import at_step
+from r1lab.records.timing import Stopwatch
+from r1lab.rollouts.batches import Minibatch, advantages_of, minibatch, training_samples
+from r1lab.rollouts.collect import Collector
+from r1lab.rollouts.plan import RolloutPlan
+from r1lab.rollouts.selection import KeepAll
+from r1lab.training.metrics import PhaseMetrics, PhaseReport
+from r1lab.training.objective import Objective
+from r1lab.training.optim import AdamW, clip_gradients, set_learning_rate, sum_gradients
+from r1lab.training.reference import frozen_copy, is_due, replace, with_reference
+from r1lab.training.strategy import is_sharded, shard
+from r1lab.types import Group, PackedBatch, Question
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the mathematics of a run; any number in it may be a schedule over steps."""
+
+    plan: RolloutPlan
+    objective: Objective
+    selection: KeepAll
+    optim: AdamW
+    ref_refresh_steps: int
+    """The reference becomes the policy every n updates; 0 keeps the first one."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One rollout phase of this rank: which questions, and to which minibatch each belongs."""
+
+    number: int
+    """1, 2, ..."""
+    minibatches: list[list[tuple[int, Question]]]
+    """K lists of (index in the phase, question)."""
+    cursor: Mapping[str, int]
+    """Where the mix goes on after this phase."""
+
+    @property
+    def questions(self) -> list[tuple[int, Question]]:
+        return [question for part in self.minibatches for question in part]
+
+
+@dataclass(frozen=True)
+class Phases:
+    """The phases a rank has still to do: a pure function of mix, seed and where it starts, so any rank can name them."""
+
+    mix: Mix
+    plan: RolloutPlan
+    seed: int
+    first: int
+    last: int
+    cursor: Mapping[str, int]
+    rank: int
+    world_size: int
+
+    def __len__(self) -> int:
+        return max(self.last - self.first + 1, 0)
+
+    def __iter__(self) -> Iterator[Phase]:
+        cursor = self.cursor
+        for number in range(self.first, self.last + 1):
+            questions, cursor = self.mix.draw(cursor, self.plan.questions, (number - 1) * self.plan.updates)
+            places = self.plan.assignment(self.seed, number, self.rank, self.world_size)
+            yield Phase(number, [[(i, questions[i]) for i in part] for part in places], cursor)
+
+
+class GRPOModule(L.LightningModule):
+    """The policy, its reference, and the loop of the paper (v1 Eqs. 1-3; Nature Methods)."""
+
+    def __init__(self, policy, collector: Collector, recipe: Recipe, seed: int):
+        super().__init__()
+        self.automatic_optimization = False
+        self.policy = policy
+        self.reference = frozen_copy(policy) if recipe.objective.uses_reference else None
+        self.collector, self.recipe, self.seed = collector, recipe, seed
+        self.step = 0
+        """Updates done."""
+        self.phase = 0
+        """Rollout phases done."""
+        self.cursor: Mapping[str, int] = {}
+        """Where the mix goes on."""
+        self.clock = Stopwatch()
+        self.report: PhaseReport | None = None
+        """What happened in the last phase; callbacks write it down."""
+
+    def configure_model(self) -> None:
+        """Shards policy and reference where the strategy asks for it."""
+        mesh = self.device_mesh
+        if mesh is None or is_sharded(self.policy):
+            return
+        for model in filter(None, (self.policy, self.reference)):
+            shard(model, mesh["data_parallel"])
+
+    def configure_optimizers(self):
+        return self.recipe.optim.build(self.policy.parameters())
+
+    def transfer_batch_to_device(self, batch: Phase, device, dataloader_idx) -> Phase:
+        return batch
+
+    def training_step(self, phase: Phase, _batch_index: int) -> None:
+        start, recipe, metrics = self.step, at_step(self.recipe, self.step), PhaseMetrics()
+        groups = self.collect(phase, recipe)
+        kept = recipe.selection(groups)
+        minibatches = self.pack(phase, kept, recipe, metrics)
+        for epoch in range(recipe.plan.inner_epochs):
+            for number, batch in enumerate(minibatches):
+                self.update(batch, recipe, metrics, on_policy=epoch == number == 0)
+        if self.reference is not None and is_due(self.step, recipe.ref_refresh_steps):
+            replace(self.reference, self.policy)
+        self.phase, self.cursor = phase.number, phase.cursor
+        self.report = PhaseReport(
+            phase=phase.number,
+            start_step=start,
+            step=self.step,
+            lr=recipe.optim.lr,
+            groups=groups,
+            advantages={g.index: advantages_of(g, recipe.objective.advantage) for g in kept},
+            metrics=metrics.averages(groups, len(kept), self.step - start),
+        )
+
+    def collect(self, phase: Phase, recipe: Recipe) -> list[Group]:
+        """Questions -> scored groups."""
+        with self.clock("sampling"):
+            self.collector.engine.version = self.step
+            return self.collector(
+                phase.questions,
+                recipe.plan.sampling(self.collector.stop_ids),
+                recipe.plan.group_size,
+                (self.seed, "train", phase.number),
+                self.step,
+            )
+
+    def pack(self, phase: Phase, groups: Sequence[Group], recipe: Recipe, metrics: PhaseMetrics) -> list[Minibatch]:
+        """Groups -> K packed minibatches with advantages, old and reference logprobs, counted over all ranks."""
+        pad_id = self.collector.engine.pad_id
+        by_index = {group.index: group for group in groups}
+        packed = []
+        for part in phase.minibatches:
+            members = [by_index[index] for index, _ in part if index in by_index]
+            packed.append(minibatch(training_samples(members, recipe.objective.advantage), recipe.plan, pad_id))
+        packed = self.over_all_ranks(packed, pad_id)
+        with torch.no_grad():
+            return [
+                dataclasses.replace(batch, batches=[self.with_old_logprobs(b, recipe, metrics) for b in batch.batches])
+                for batch in packed
+            ]
+
+    def with_old_logprobs(self, batch: PackedBatch, recipe: Recipe, metrics: PhaseMetrics) -> PackedBatch:
+        """The microbatch with what the policy of the phase's start and the reference say of it."""
+        temperature = recipe.plan.temperature
+        if recipe.plan.old_logprobs == "recompute":
+            with self.clock("old logprobs"):
+                logprobs, _ = self.policy.score(batch, temperature)
+                metrics.mismatch(logprobs, batch)
+                batch = dataclasses.replace(batch, old_logprobs=logprobs)
+        if recipe.objective.uses_reference:
+            with self.clock("reference"):
+                batch = with_reference(self.reference, batch, temperature)
+        return batch
+
+    def update(self, minibatch: Minibatch, recipe: Recipe, metrics: PhaseMetrics, on_policy: bool) -> None:
+        """One optimizer step: policy logprobs, objective, backward; then clip and step once."""
+        optimizer = self.optimizers()
+        parameters = list(self.policy.parameters())
+        with self.clock("training"):
+            for batch in minibatch.batches:
+                logprobs, entropy = self.policy.score(batch, recipe.plan.temperature)
+                if on_policy:
+                    # the policy has not moved since it sampled: its own logprobs are the old ones, the ratio is 1
+                    if recipe.plan.old_logprobs == "sampler":
+                        metrics.mismatch(logprobs.detach(), batch)
+                    batch = dataclasses.replace(batch, old_logprobs=logprobs.detach())
+                loss, stats = recipe.objective(logprobs, batch, minibatch.counts)
+                self.backward_without_sync(loss)
+                metrics.add(loss, logprobs, entropy, stats, batch)
+            if not is_sharded(self.policy) and self.trainer.world_size > 1:
+                sum_gradients(parameters)
+            metrics.grad_norm(clip_gradients(parameters, recipe.optim.max_grad_norm))
+            set_learning_rate(optimizer.optimizer, recipe.optim.lr)
+            optimizer.step()
+            optimizer.zero_grad()
+        self.step += 1
+
+    def backward_without_sync(self, loss: torch.Tensor) -> None:
+        """Adds this microbatch's gradient; over ranks gradients are summed, for the loss carries the global count.
+
+        FSDP2 averages over ranks as it reduces, so its loss is scaled up; DDP is told not to reduce at all and the
+        sum is taken once for each step.
+        """
+        if is_sharded(self.policy):
+            self.manual_backward(loss * self.trainer.world_size)
+            return
+        wrapper = self.trainer.strategy.model
+        with wrapper.no_sync() if hasattr(wrapper, "no_sync") else nullcontext():
+            self.manual_backward(loss)
+
+    def over_all_ranks(self, packed: list[Minibatch], pad_id: int) -> list[Minibatch]:
+        """Minibatches with the counts of all ranks, and as many microbatches as the busiest rank has."""
+        rows = [[b.counts.sequences, b.counts.tokens] for b in packed]
+        sizes = [len(b.batches) for b in packed]
+        if dist.is_initialized() and dist.get_world_size() > 1:
+            rows = reduced(rows, dist.ReduceOp.SUM, self.device)
+            sizes = reduced(sizes, dist.ReduceOp.MAX, self.device)
+        return [
+            Minibatch(b.batches + [pack([], [[]], pad_id)] * (max(size, 1) - len(b.batches)), Counts(max(row[0], 1), max(row[1], 1)))
+            for b, row, size in zip(packed, rows, sizes)
+        ]
+
+
+def reduced(values, operation, device) -> list:
+    """Nested lists of integers reduced over all ranks."""
+    tensor = torch.tensor(values, device=device)
+    dist.all_reduce(tensor, operation)
+    return tensor.tolist()

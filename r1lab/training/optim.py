@@ -1,0 +1,87 @@
+"""The optimizer and its learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from r1lab.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class AdamW:
+    """AdamW with gradient clipping; the paper names neither optimizer nor betas, so all but lr is ours."""
+
+    lr: float | Mapping[int, float] | Any
+    """Learning rate; a mapping or a schedule is a function of the step."""
+    beta1: float
+    beta2: float
+    eps: float
+    weight_decay: float
+    max_grad_norm: float
+    """Gradients are scaled down to this norm."""
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """The torch optimizer over the parameters that train; its learning rate is set before every step."""
+        return torch.optim.AdamW(
+            [p for p in parameters if p.requires_grad],
+            lr=0.0,
+            betas=(self.beta1, self.beta2),
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            foreach=True,
+        )
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> float:
+    """Scales gradients to at most `max_norm` and returns the norm before; sharded gradients count as a whole.
+
+    Raises TrainingError when the norm is not finite: a step on it would destroy the weights.
+    """
+    norm = nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], max_norm)
+    norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+    if not torch.isfinite(norm):
+        raise TrainingError(
+            "The gradient is not finite; the weights were left as they are.",
+            f"gradient norm {float(norm)}",
+            "Lower optim.lr or objective.surrogate.clip_high, then run the same command: it goes on from the last checkpoint.",
+        )
+    return float(norm)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """The same learning rate for all parameter groups."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+def sum_gradients(parameters: Iterable[nn.Parameter], bucket_bytes: int = 2**26) -> None:
+    """Sums plain gradients over all ranks in place, in buckets: the loss was divided by the global count already."""
+    import torch.distributed as dist
+
+    bucket: list[Tensor] = []
+
+    def flush():
+        if bucket:
+            flat = torch.cat([g.reshape(-1) for g in bucket])
+            dist.all_reduce(flat)
+            for gradient, total in zip(bucket, flat.split([g.numel() for g in bucket])):
+                gradient.copy_(total.view_as(gradient))
+            bucket.clear()
+
+    for parameter in parameters:
+        if not parameter.requires_grad:
+            continue
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        if bucket and (
+            bucket[0].dtype != parameter.grad.dtype
+            or sum(g.nbytes for g in bucket) + parameter.grad.nbytes > bucket_bytes
+        ):
+            flush()
+        bucket.append(parameter.grad)
+    flush()

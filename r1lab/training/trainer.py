@@ -1,0 +1,37 @@
+"""One Lightning Trainer, with all that r1lab does itself switched off."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import lightning as L
+
+from r1lab.training.strategy import Strategy
+
+
+def build_trainer(strategy: Strategy, callbacks: Sequence[Any] = (), logger: Any = None) -> L.Trainer:
+    """A Trainer for one pass over the batches it is given; checkpoints, progress and records are callbacks of ours."""
+    quiet()
+    strategy.set_threads()
+    return L.Trainer(
+        **strategy.trainer_arguments(),
+        max_epochs=1,
+        callbacks=list(callbacks),
+        logger=logger or False,
+        precision=None,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def quiet() -> None:
+    """Silences Lightning's advice that does not hold here; its errors still raise."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"lightning\..*")

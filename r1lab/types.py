@@ -1,0 +1,235 @@
+"""The nouns that travel between the rooms of the house.
+
+Shape alphabet, used everywhere: **Q** questions of a rollout phase, **G** group size, **N** = Q*G rollouts,
+**L** tokens of one sequence, **R** packed rows of a microbatch, **T** tokens of a packed row, **S** sequences,
+**K** minibatches of a phase, **V** vocabulary, **D** hidden size.
+
+Question -> Rollout -> Group -> PackedBatch. Arithmetic about a noun is a property of the noun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Question:
+    """A verifiable problem with its answer.
+
+    Example: ``Question(id="sum-3-4", text="What is 3+4?", answer="7", level=1)``
+    """
+
+    id: str
+    """Stable name: the same question has the same id in every run."""
+    text: str
+    """What the user asks, without any template."""
+    answer: str
+    """The gold answer, as a verifier reads it."""
+    domain: str = "math"
+    """math, code, stem, logic or general: chooses the checker."""
+    language: str = "en"
+    """ISO 639-1 code of the question's language."""
+    level: int | None = None
+    """Difficulty 1 (easy) to 5 (hard), as in MATH; None where unknown."""
+    source: str = ""
+    """Data set or task family it comes from."""
+    solution: str | None = None
+    """A worked solution, where the source has one."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What only one domain needs: choices, unit tests, units."""
+
+
+class Finish(StrEnum):
+    """Why a completion ended."""
+
+    STOP = "stop"
+    """The model wrote its end token."""
+    LENGTH = "length"
+    """The length limit cut it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Completion:
+    """What the model wrote: token ids are the record, text is a view.
+
+    Example: ids [17, 4, 2], logprobs [-0.1, -1.2, -0.01], finish STOP, and 2 is the end token.
+    """
+
+    ids: Tensor
+    """[L] int64, the end token included when finish is STOP."""
+    logprobs: Tensor
+    """[L] float32, log-probability of each id under the sampling policy at the sampling temperature,
+    before top-p or top-k cut the distribution."""
+    finish: Finish
+    policy_version: int = 0
+    """Number of optimizer steps behind the weights that sampled."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def truncated(self) -> bool:
+        return self.finish is Finish.LENGTH
+
+
+@dataclass(frozen=True)
+class Response:
+    """The parsed view of a completion: prefill + text, split into reasoning and answer.
+
+    Example: ``<think> 3+4=7 </think> <answer> 7 </answer>`` has reasoning "3+4=7", answer "7", well_formed True.
+    """
+
+    text: str
+    """Prefill and completion as one string, end token removed."""
+    reasoning: str | None
+    """Inside the think block; None where there is none."""
+    answer: str | None
+    """Inside the last answer block (or the boxed span, by the template's rule); None where there is none."""
+    well_formed: bool
+    """Exactly one think block, then exactly one answer block, nothing outside, nothing nested."""
+
+
+class Status(StrEnum):
+    """What became of a score: OK is a judgement, all others are faults of the verifier or of the data."""
+
+    OK = "ok"
+    """The completion was judged: right, wrong, or without a readable answer."""
+    TIMEOUT = "timeout"
+    """The verifier exceeded its deadline and was killed."""
+    CRASH = "crash"
+    """The verifier raised, died or ran out of memory."""
+    BAD_GOLD = "bad_gold"
+    """The gold answer is not readable: the question is broken, not the completion."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """The value one reward gives to one completion, with its status; only ``Status.OK`` trains.
+
+    Example: ``Score(0.0, Status.TIMEOUT, "verifier exceeded 5 s", ms=5003.0)``
+    """
+
+    value: float
+    status: Status = Status.OK
+    reason: str = ""
+    """Why, in a few words: "equal", "answer differs", "no answer block"."""
+    ms: float = 0.0
+    """Milliseconds the judgement took."""
+    extracted: str | None = None
+    """The answer that was judged, where there is one."""
+
+    @property
+    def judged(self) -> bool:
+        return self.status is Status.OK
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """A question, one completion, its parsed response, its scores and the one number that trains."""
+
+    question: Question
+    prompt_ids: Tensor
+    """[L_prompt] int64, prefill included."""
+    completion: Completion
+    response: Response
+    sample: int
+    """Index in its group, 0 to G-1."""
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    """One score per named reward."""
+    reward: float | None = None
+    """Weighted sum of the scores; None where any of them was not judged."""
+
+    @property
+    def judged(self) -> bool:
+        return self.reward is not None
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.prompt_ids) + len(self.completion)
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The G rollouts of one question.
+
+    Example: rewards (2.0, 0.0, None) have mean 1.0 over the two that were judged.
+    """
+
+    question: Question
+    rollouts: tuple[Rollout, ...]
+    index: int = 0
+    """Place of the question in the phase, 0 to Q-1, the same on any number of ranks."""
+
+    @property
+    def judged(self) -> tuple[Rollout, ...]:
+        return tuple(r for r in self.rollouts if r.judged)
+
+    @property
+    def rewards(self) -> list[float]:
+        """Rewards of the judged rollouts, in order."""
+        return [r.reward for r in self.rollouts if r.reward is not None]
+
+    @property
+    def informative(self) -> bool:
+        """Whether the judged rewards differ, so that advantages are not all zero."""
+        return len(set(self.rewards)) > 1
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSample:
+    """One rollout ready to be packed: ids, where the loss counts, and what the objective needs per sequence."""
+
+    prompt_ids: Tensor
+    """[L_prompt] int64."""
+    completion_ids: Tensor
+    """[L_completion] int64."""
+    old_logprobs: Tensor
+    """[L_completion] float32, of the old policy."""
+    advantage: float
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.prompt_ids) + len(self.completion_ids)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedBatch:
+    """One microbatch: several sequences in each row, positions restarting at 0 in each sequence.
+
+    Example, R=1, T=8: two sequences ``[a b | c d]`` and ``[e f | g]`` (prompt | completion) and one pad give
+    ids ``a b c d e f g .``, segments ``0 0 0 0 1 1 1 -1``, positions ``0 1 2 3 0 1 2 0``,
+    loss_mask ``F F T T F F T F``, advantages ``0 0 A0 A0 0 0 A1 0``.
+    """
+
+    ids: Tensor
+    """[R, T] int64."""
+    positions: Tensor
+    """[R, T] int64, restart at 0 in each sequence."""
+    segments: Tensor
+    """[R, T] int64, number of the sequence within the microbatch (0 to S-1), -1 on padding."""
+    loss_mask: Tensor
+    """[R, T] bool, True = counts in the loss; never True on the first token of a sequence."""
+    old_logprobs: Tensor
+    """[R, T] float32, 0 where loss_mask is False; entry t belongs to ids[t]."""
+    advantages: Tensor
+    """[R, T] float32, the sequence's advantage on each of its counted tokens, 0 elsewhere."""
+    num_sequences: int
+    """S, sequences in this microbatch."""
+    ref_logprobs: Tensor | None = None
+    """[R, T] float32 of the reference policy, 0 where loss_mask is False; None where KL is not used."""
+
+    @property
+    def num_counted(self) -> int:
+        """Tokens that count in the loss."""
+        return int(self.loss_mask.sum())
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens computed, padding left out."""
+        return int((self.segments >= 0).sum())

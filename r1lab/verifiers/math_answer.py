@@ -1,0 +1,254 @@
+r"""Is a mathematical answer equal to the gold answer: exact text, exact numbers, then math-verify.
+
+What counts as equal:
+
+- The same text after ``clean``: delimiters, spaces, ``\dfrac`` and ``\frac``, full-width digits do not matter.
+- The same number, exactly: 1/2 = 0.5 = 2/4, 1,234 = 1234. A decimal with at least ``significant_digits`` digits also
+  equals a number that rounds to it: 0.333333 = 1/3, but 0.33 is not.
+- A unit, a currency or the base of a number (``52_8``) may be left out, not contradicted: 18 = $18 = 18 dollars, but
+  5 km is not 5 m. Units are not converted. Degrees are a unit: 90 degrees = 90.
+- Percent by the setting ``percent``: "value" 50% = 0.5; "sign" 50% = 50, as if the sign were a unit; "either".
+- A name may stand before a value (``x = 3`` for 3); of a chain ``a = b = c`` every part must be equal.
+- Words as text, letter case aside. Anything else as math-verify says: sets, intervals, tuples, matrices, formulas.
+
+What never counts: several candidates ("3 or 4"), unless the gold answer lists the same.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from r1lab.types import Question, Score, Status
+from r1lab.verifiers.quantity import Quantity, clean, exact_key, read_quantity, units_agree
+
+if TYPE_CHECKING:
+    from sympy import Basic
+
+MAX_ANSWER_CHARS = 1000
+"""Longer answers are not read; the longest gold answer of MATH has under 200."""
+MAX_EXPONENT = 10_000
+MAX_FACTORIAL = 1_000
+MAX_DIGITS = 1_000
+
+_RUN_OF_LETTERS = re.compile(r"[^\W\d_]{3,}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_COMMAND = re.compile(r"\\(?:begin|end) ?\{[^{}]*\}|\\[A-Za-z]+")
+_FUNCTIONS = {"and", "sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "max", "min", "mod"}
+_NAME = re.compile(r"(?:[A-Za-z]|\\[a-z]+)(?:_?\w{1,2})?(?:\([A-Za-z]\))?")
+_EQUALS = re.compile(r"(?<![<>!\\=])=(?!=)")
+_RATIO = re.compile(r"\d ?: ?\d")
+# Read by math-verify as something else than written: "1 2" as 3, "52_8" as 52, "5 \approx 3" as 5.
+_MISREAD = re.compile(r"\d \d|\d_|\\(?:approx|sim|simeq|equiv|to|rightarrow|Rightarrow|implies|iff)(?![A-Za-z])")
+_UNIT_BEHIND = re.compile(r" ?\\text\{[A-Za-z. /]*\}(?:\^[23])?$")
+_PRODUCT = re.compile(r"\) ?\(|(?<![\w^.,{])(\d+) ?\(")
+
+
+@dataclass(frozen=True)
+class MathChecker:
+    r"""Checks answers to questions whose gold answer is a number, an expression, a set, or a word.
+
+    Example: ``checker("\\frac{2}{4}", Question("q", "", answer="0.5")).value == 1.0``
+    """
+
+    percent: Literal["value", "sign", "either"]
+    """How a percent sign on one side only is read."""
+    significant_digits: int
+    """Digits a decimal needs before it may stand for a number that rounds to it."""
+
+    preload: ClassVar[str] = "r1lab.verifiers.math_answer:warm_up"
+    """What is called once, before workers are forked."""
+
+    def cheap(self, answer: str, question: Question) -> Score | None:
+        """The verdict where text and numbers decide: microseconds, cannot hang; None where they do not decide."""
+        gold = clean(question.answer)
+        if not exact_key(gold):
+            return _bad_gold("the gold answer is empty")
+        if len(answer) > MAX_ANSWER_CHARS:
+            return Score(0.0, reason="no readable answer: too long", extracted=answer[:100])
+        return self._by_text(clean(answer), gold)
+
+    def __call__(self, answer: str, question: Question) -> Score:
+        """The full verdict; may hang or eat memory, so only for a worker of the pool."""
+        return self.cheap(answer, question) or self._by_value(clean(answer), clean(question.answer))
+
+    def _by_text(self, found: str, gold: str) -> Score | None:
+        key, gold_key = exact_key(found), exact_key(gold)
+        if key == gold_key:
+            return Score(1.0, reason="same text", extracted=found)
+        if not key:
+            return Score(0.0, reason="no readable answer", extracted=found)
+        number, gold_number = read_quantity(found), read_quantity(gold)
+        if number and gold_number:
+            return self._by_number(number, gold_number, found)
+        if gold_number is None and _is_text(gold):
+            same = key.casefold() == gold_key.casefold()
+            return Score(float(same), reason="same words" if same else "other words", extracted=found)
+        if gold_number and _is_text(found) and not re.search(r"[\d\\]", found):
+            return Score(0.0, reason="no readable answer", extracted=found)
+        return None
+
+    def _by_number(self, number: Quantity, gold: Quantity, found: str) -> Score:
+        if not units_agree(number.unit, gold.unit):
+            return Score(0.0, reason="other unit", extracted=found)
+        readings = {"value": (True,), "sign": (False,), "either": (True, False)}[self.percent]
+        same = any(self._close(number, gold, applied) for applied in readings)
+        return Score(float(same), reason="same number" if same else "other number", extracted=found)
+
+    def _close(self, number: Quantity, gold: Quantity, percent_applied: bool) -> bool:
+        scales = [100 if q.percent and percent_applied else 1 for q in (number, gold)]
+        gap = abs(number.value / scales[0] - gold.value / scales[1])
+        # A rounded decimal is off by half a unit of its last place at most.
+        steps = [scale * 10**q.places for q, scale in zip((number, gold), scales) if self._may_be_rounded(q)]
+        return gap == 0 or (bool(steps) and 2 * gap * min(steps) <= 1)
+
+    def _may_be_rounded(self, quantity: Quantity) -> bool:
+        return bool(quantity.places) and quantity.digits >= self.significant_digits
+
+    def _by_value(self, found: str, gold: str) -> Score:
+        """Verdict by math-verify, gold first; every part of a chain of equations must be equal."""
+        if _too_large(gold):
+            return _bad_gold("the gold answer is too large to evaluate")
+        gold_value = _parse(gold)
+        if gold_value is None:
+            return _bad_gold("the gold answer cannot be read")
+        if _too_large(found):
+            return Score(0.0, reason="no readable answer: too large to evaluate", extracted=found)
+        parts = [found] if _EQUALS.search(gold) else [part.strip() for part in _EQUALS.split(found)]
+        if len(parts) > 1 and _NAME.fullmatch(parts[0]):
+            parts = parts[1:]
+        scores = [self._part_by_value(part, gold, gold_value) for part in parts]
+        return replace(min(scores, key=lambda score: score.value), extracted=found)
+
+    def _part_by_value(self, part: str, gold: str, gold_value: Basic) -> Score:
+        if decided := self._by_text(part, gold):
+            return decided
+        value = _parse(part)
+        if value is None:
+            return Score(0.0, reason="no readable answer")
+        same = _equal(gold_value, value) or self._rounds_to(part, gold_value) or self._rounds_to(gold, value)
+        return Score(float(same), reason="same value" if same else "other value")
+
+    def _rounds_to(self, decimal: str, value: Basic) -> bool:
+        r"""Whether ``decimal`` is ``value`` rounded: 1.41421 and \sqrt{2}."""
+        number = read_quantity(decimal)
+        if number is None or not self._may_be_rounded(number) or not _is_number(value):
+            return False
+        return bool(2 * 10**number.places * abs(_rational(number.value) - value).evalf(30) <= 1)
+
+
+def vote_key(answer: str) -> tuple[str, Fraction | str]:
+    """What answers are grouped by in a majority vote: equal numbers, else equal text; units and letter case aside.
+
+    >>> vote_key("1/2") == vote_key("0.50") == vote_key("50%")
+    True
+    """
+    text = clean(answer[:MAX_ANSWER_CHARS])
+    number = read_quantity(text)
+    if number is None:
+        return "text", exact_key(text).casefold()
+    base = number.unit if number.unit.startswith("_") else ""
+    return base, number.value / (100 if number.percent else 1)
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two answers count as one in a vote; symmetric, transitive, in-process and unable to hang."""
+    return vote_key(one) == vote_key(other)
+
+
+def warm_up() -> None:
+    """Import math-verify and run each path of it once, so that no worker pays for that."""
+    checker = MathChecker(percent="value", significant_digits=6)
+    for gold in (
+        r"\sqrt{2}",
+        r"\frac{x+1}{2}",
+        "(1,2]",
+        r"\{1,2\}",
+        r"\begin{pmatrix}1\\2\end{pmatrix}",
+        "y=2x",
+        r"3\pi",
+    ):
+        for found in (gold + "+0", gold.replace("2", "4"), "7"):
+            checker(found, Question("", "", gold))
+
+
+def _bad_gold(reason: str) -> Score:
+    return Score(0.0, Status.BAD_GOLD, reason)
+
+
+def _is_text(text: str) -> bool:
+    """Whether to compare letter by letter: words, because math-verify reads them as products, anagrams alike."""
+    runs = _RUN_OF_LETTERS.findall(_COMMAND.sub(" ", text))
+    return any(run.lower() not in _FUNCTIONS for run in runs) or bool(_RATIO.search(text))
+
+
+def _too_large(text: str) -> bool:
+    """Whether evaluating would build a number that no machine should hold; what slips through, the deadline stops."""
+    if any(len(digits) > MAX_DIGITS for digits in re.findall(r"\d+", text)):
+        return True
+    numeric = not re.search(r"[A-Za-z]", _COMMAND.sub("", text))
+    if numeric and re.search(r"[)}!] ?!", text) and re.search(r"[\^*]|\\cdot|\\times|!.*!", text):
+        return True
+    if any(int(digits) > MAX_FACTORIAL for digits in re.findall(r"(\d+) ?[)}]* ?!", text)):
+        return True
+    powers = re.findall(r"(?:\^|\*\*)[ {(]*(\d+)(?=([ {(]*(?:\^|\*\*)[ {(]*(\d+))?)", text)
+    return any(int(low) > MAX_EXPONENT or (high and _power_exceeds(int(low), int(high))) for low, _, high in powers)
+
+
+def _power_exceeds(base: int, exponent: int) -> bool:
+    return base > 1 and (exponent > 14 or base**exponent > MAX_EXPONENT)  # 2**14 > 10,000
+
+
+@lru_cache(maxsize=256)  # the rollouts of a group share their gold answer
+def _parse(text: str) -> Basic | None:
+    """The sympy object that ``text`` is as a whole; None where it is not readable.
+
+    math-verify's own ``parse`` searches the text for the last thing that it can read: "3 or 4" would be 4.
+    """
+    from latex2sympy2_extended.latex2sympy2 import latex2sympy, normalize_latex
+    from math_verify.grader import should_treat_as_complex
+    from math_verify.parser import LatexExtractionConfig
+
+    if number := read_quantity(text):
+        return _rational(number.value / (100 if number.percent else 1))
+    if _MISREAD.search(text):
+        return None
+    text = _PRODUCT.sub(lambda m: m[1] + r"\cdot (" if m[1] else r")\cdot (", text.replace(r"^\circ", ""))
+    # Units are dropped here only where they are marked as text: math-verify would drop the letters of 5ab, too.
+    config = replace(LatexExtractionConfig().normalization_config, units=False)
+    text = normalize_latex(_UNIT_BEHIND.sub("", text), config=config)
+    try:
+        complex_ = should_treat_as_complex(text)
+        return latex2sympy(text, is_real=not complex_, convert_degrees=False, normalization_config=None)
+    except MemoryError:
+        raise
+    except Exception:  # the grammar's way to say that this is not mathematics, of many types
+        return None
+
+
+def _equal(gold: Basic, value: Basic) -> bool:
+    if _is_number(gold) and _is_number(value):
+        # math-verify rounds to six decimals, which makes all small numbers equal.
+        gap = abs(_exact(gold) - _exact(value)).evalf(50)
+        return bool(gap <= abs(gold.evalf(50)) * _rational(Fraction(1, 10**30)))
+    from math_verify import verify
+
+    return verify(gold, value, timeout_seconds=None)
+
+
+def _is_number(value: Basic) -> bool:
+    return bool(getattr(value, "is_number", False)) and value.is_finite is True
+
+
+def _exact(number: Basic) -> Basic:
+    from sympy import Float, Rational
+
+    return number.replace(lambda part: isinstance(part, Float), lambda part: Rational(str(part)))
+
+
+def _rational(value: Fraction) -> Basic:
+    from sympy import Rational
+
+    return Rational(value.numerator, value.denominator)

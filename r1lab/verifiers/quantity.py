@@ -1,0 +1,187 @@
+r"""Answers written as plain numbers: read exactly, without sympy and without any way to hang.
+
+A quantity is a number, perhaps with a sign, a currency, a percent sign or a unit: ``-3``, ``1,234.50``, ``3/4``,
+``\frac34``, ``1 1/2``, ``50\%``, ``$18``, ``18 dollars``, ``9 (apples)``, ``52_8``. Anything else is not a quantity.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from r1lab.text.spans import last_boxed
+
+MAX_CHARS = 400
+"""Longer texts are not read as quantities: the cost of reading a number grows with the square of its digits."""
+
+_CHARACTERS = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width forms of ASCII
+_CHARACTERS |= {ord(c): "-" for c in "−‐‑–—"} | {ord(c): "/" for c in "⁄∕÷"} | {0: " "}
+_CHARACTERS |= {ord("。"): ".", ord("、"): ",", ord("²"): "^2", ord("³"): "^3", ord("°"): r"^\circ"}
+_CHARACTERS |= {ord("½"): " 1/2", ord("¼"): " 1/4", ord("¾"): " 3/4"}
+_CHARACTERS |= {ord("×"): r"\times ", ord("·"): r"\cdot ", ord("π"): r"\pi ", ord("∞"): r"\infty "}
+
+_LATEX = [
+    (re.compile(pattern), spelling)
+    for pattern, spelling in (
+        (r"(?<!\\)\\\$", "\0"),  # currency, kept apart from the dollars around formulas until these are gone
+        (r"\\(?:displaystyle|left|right|big|Big|bigl|bigr)(?![A-Za-z])", ""),
+        (r"(?<!\\)\\! ?|(?<=\d)\\,(?=\d{3}(?!\d))", ""),
+        (r"(?<!\\)\\[,;:> ]|\\q?quad(?![A-Za-z])|~", " "),
+        (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
+        (r"\\(?:textbf|textit|textrm|mathrm|mathbf|mbox|text) ?\{", r"\\text{"),
+        (r"\\frac ?(\d) ?(\d)", r"\\frac{\1}{\2}"),
+        (r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
+        (r"\\frac ?\{([^{}]*)\} ?(\d)", r"\\frac{\1}{\2}"),
+        (r"([_^]) ?\{(\w)\}", r"\1\2"),
+        (r"(?<!\\)\\%", "%"),
+        (r"\^ ?(?:\{\\circ\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])", r"^\\circ"),
+        (r"\{,\}", ","),
+    )
+]
+_LEAD = re.compile(r"(?:(?:the|so|thus|therefore),? )*(?:(?:final )?answer(?: is|:)|答案[是为:])[ :]*", re.IGNORECASE)
+_WRAPPERS = (("**", "**"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
+_TEXT = re.compile(r"\\text\{([^{}]*)\}")
+
+_NUMBER = re.compile(
+    r"(?P<sign>[+-]?) ?(?P<currency>[$€£¥₹]?) ?(?P<minus>-?)(?:"
+    r"(?:(?P<whole>\d+)(?: (?=\d+ ?/)| ?(?=\\)))?(?:\\frac ?\{(?P<over>-?\d+)\}\{(?P<under>\d+)\}|(?P<top>\d+) ?/ ?(?P<bottom>\d+))"
+    r"|(?P<decimal>(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.(?P<places>\d*))?|\.(?P<only_places>\d+))"
+    r"(?:[eE](?P<exponent>[+-]?\d{1,2}))?"
+    r")(?P<rest>.*)",
+    re.DOTALL,
+)
+_UNITS = {
+    "dollar": "$ usd buck", "euro": "€ eur", "pound sterling": "£ gbp", "yuan": "¥ rmb cny 元", "rupee": "₹ inr",
+    "kilometer": "km kilometre 千米 公里", "centimeter": "cm centimetre 厘米", "millimeter": "mm millimetre 毫米",
+    "meter": "m metre 米", "foot": "ft feet", "inch": "in inches", "kilogram": "kg kilo 千克 公斤", "gram": "g 克",
+    "milligram": "mg", "pound": "lb lbs", "ounce": "oz", "liter": "l litre 升", "milliliter": "ml millilitre 毫升",
+    "second": "s sec 秒", "minute": "min 分钟", "hour": "h hr hrs 小时", "percent": "pct", "degree": r"^\circ 度",
+}  # fmt: skip
+_UNIT_NAMES = {name: unit for unit, names in _UNITS.items() for name in (unit, *names.split())}
+_NOT_UNITS = set(
+    ["or", "and", "not", "nor", "but", "maybe", "perhaps", "either", "if", "to", "than", "between", "about", "around", "approximately", "unless", "except", "plus", "minus", "times", "divided", "over", "mod", "pi", "sqrt", "sin", "cos", "tan", "log", "ln", "exp", "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "twenty", "thirty", "forty", "fifty", "hundred", "thousand", "million", "billion", "half", "third", "quarter", "dozen", "pair"]
+)
+_WORD = re.compile(r"([A-Za-z][A-Za-z'-]*)(\^[23])?\.?")
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number as it was written.
+
+    Example: ``12.50 dollars`` has value 25/2, places 2, digits 4, unit "dollar".
+    """
+
+    value: Fraction
+    """The number before the percent sign is applied."""
+    percent: bool
+    unit: str
+    """Canonical name, lower case, singular; "" where none was written; "_8" for a number in base 8."""
+    places: int | None
+    """Digits behind the decimal point; None where it was not written as a decimal."""
+    digits: int
+    """Significant digits of a decimal."""
+
+
+def clean(text: str) -> str:
+    r"""``text`` in one spelling: ASCII signs, ``\frac{a}{b}``, no delimiters around it, one space at most.
+
+    >>> clean(r"The answer is $\dfrac12$.")
+    '\\frac{1}{2}'
+    """
+    text = " ".join(text.translate(_CHARACTERS).split())
+    box = last_boxed(text) if text.count(r"\boxed") == 1 else None
+    text = box if box is not None else text
+    for pattern, spelling in _LATEX:
+        text = pattern.sub(spelling, text)
+    before = None
+    while text != before:
+        before, text = text, text.strip()
+        lead = _LEAD.match(text)
+        text = _unwrap(text[lead.end() if lead else 0 :].rstrip(".;, "))
+    if text.count("$") > 1:
+        text = text.replace("$", "")
+    return " ".join(text.replace("\0", "$").split())
+
+
+def exact_key(text: str) -> str:
+    """``clean`` text as it is compared letter by letter: spaces only where they part two words or two numbers."""
+    text = _TEXT.sub(r" \1 ", text).strip().lstrip("+")
+    text = re.sub(r"^\(([A-Za-z])\)$", r"\1", text)  # the choice (C) is C
+    text = re.sub(r"(?<=\d) +(?=\d)|(?<=[^\W\d]) +(?=[^\W\d])", "\0", text)
+    return text.replace(" ", "").replace("\0", " ")
+
+
+def read_quantity(text: str) -> Quantity | None:
+    """The quantity that ``clean`` text is as a whole; None where it is anything else.
+
+    >>> read_quantity("9 (apples)").value
+    Fraction(9, 1)
+    """
+    match = _NUMBER.fullmatch(_TEXT.sub(r" \1", text).strip()) if len(text) <= MAX_CHARS else None
+    if match is None:
+        return None
+    value, unit = _value(match), _unit(match["rest"])
+    if value is None or unit is None or (unit and match["currency"]) or (match["sign"] and match["minus"]):
+        return None
+    percent = unit == "percent"
+    unit = "" if percent else unit or (_UNIT_NAMES[match["currency"]] if match["currency"] else "")
+    places = match["only_places"] or match["places"] or ""
+    digits = len((match["decimal"] or "").replace(",", "").replace(".", "").lstrip("0"))
+    written = match["decimal"] is not None and match["exponent"] is None
+    return Quantity(value, percent, unit, len(places) if written else None, digits)
+
+
+def units_agree(one: str, other: str) -> bool:
+    """Whether two canonical units do not contradict: equal, one unwritten, or one naming the other more closely."""
+    words, others = set(one.split()), set(other.split())
+    return words <= others or others <= words
+
+
+def _unwrap(text: str) -> str:
+    for left, right in _WRAPPERS:
+        inner = text[len(left) : -len(right)]
+        if len(text) > len(left + right) and text.startswith(left) and text.endswith(right) and left not in inner:
+            return inner
+    whole = _TEXT.fullmatch(text)
+    return whole.group(1) if whole else text
+
+
+def _value(match: re.Match[str]) -> Fraction | None:
+    if match["decimal"] is not None:
+        value = Fraction(match["decimal"].replace(",", "")) * Fraction(10) ** int(match["exponent"] or 0)
+    else:
+        denominator = int(match["under"] or match["bottom"])
+        numerator = int(match["over"] or match["top"])
+        if denominator == 0 or (match["whole"] and numerator < 0):
+            return None
+        value = int(match["whole"] or 0) + Fraction(numerator, denominator)
+    return -value if "-" in (match["sign"], match["minus"]) else value
+
+
+def _unit(rest: str) -> str | None:
+    """Canonical unit written behind a number; "" for none, None where the rest is no unit."""
+    attached, rest = not rest.startswith((" ", "(")), rest.strip()
+    if rest in ("", "%"):
+        return "percent" if rest else ""
+    if re.fullmatch(r"_\d{1,2}", rest):
+        return rest
+    if rest in _UNIT_NAMES:
+        return _UNIT_NAMES[rest] if len(rest) > 1 or not rest.isascii() or not attached or rest == "$" else None
+    if re.fullmatch(r"[\u4e00-\u9fff]{1,6}", rest):
+        return None if set(rest) & set("或和与不到加减乘除分之百千万亿半") else rest
+    words = rest[1:-1].split() if rest.startswith("(") and rest.endswith(")") else rest.replace("/", " per ").split()
+    matches = [_WORD.fullmatch(word.lower()) for word in words]
+    if len(words) > 5 or not all(matches) or any(m[1] in _NOT_UNITS for m in matches):
+        return None
+    names = [_canonical(m[1]) + (m[2] or "") for m in matches]
+    algebra = any(len(m[1]) < 3 and m[1] not in _UNIT_NAMES for m in matches[:1])
+    # 5cm is five centimeters, 2ab is algebra.
+    return None if algebra or (attached and _canonical(matches[0][1]) not in _UNITS) else " ".join(names)
+
+
+def _canonical(word: str) -> str:
+    for name in (word, word.removesuffix("s"), word.removesuffix("es")):
+        if name in _UNIT_NAMES:
+            return _UNIT_NAMES[name]
+    return word if len(word) < 4 else word.removesuffix("es") if word.endswith("xes") else word.removesuffix("s")

@@ -1,0 +1,76 @@
+"""Sums, statuses, schedules and the budget of faults, with numbers worked by hand."""
+
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+
+from r1lab.errors import VerifierError
+from r1lab.rewards.rubric import FaultBudget, Reward, Rubric, Weight, weighted_sum
+from r1lab.types import Completion, Finish, Question, Response, Rollout, Score, Status
+
+
+@dataclass(frozen=True)
+class Fixed(Reward):
+    weight: Weight
+    scores: list[Score] = field(default_factory=list)
+
+    def __call__(self, rollouts):
+        return list(self.scores)
+
+
+def rollouts(count=1):
+    completion = Completion(torch.tensor([1, 2]), torch.zeros(2), Finish.STOP)
+    response = Response("7", None, "7", False)
+    return [Rollout(Question(f"q{i}", "", "7"), torch.tensor([0]), completion, response, 0) for i in range(count)]
+
+
+def test_reward_is_the_weighted_sum():
+    rubric = Rubric({"a": Fixed(2.0, [Score(1.0), Score(0.5)]), "b": Fixed(-0.5, [Score(1.0), Score(0.0)])})
+    first, second = rubric.score(rollouts(2), step=0)
+    assert first.reward == 1.5  # 2*1 - 0.5*1
+    assert second.reward == 1.0  # 2*0.5 - 0.5*0
+    assert first.scores["b"].value == 1.0 and list(first.scores) == ["a", "b"]
+    assert rubric.full_marks(0) == 1.5
+
+
+def test_fault_leaves_the_rollout_without_reward_unless_its_weight_is_zero():
+    broken = Score(0.0, Status.TIMEOUT, "slow")
+    rubric = Rubric({"a": Fixed(1.0, [Score(1.0)]), "b": Fixed(lambda step: float(step >= 400), [broken])})
+    assert rubric.score(rollouts(), step=399)[0].reward == 1.0
+    (late,) = rubric.score(rollouts(), step=400)
+    assert late.reward is None and not late.judged and late.scores["b"] == broken
+    assert rubric.full_marks(399) == 1.0 and rubric.full_marks(400) == 2.0
+
+
+def test_value_that_is_not_a_number_is_a_fault():
+    for value in (float("nan"), float("inf")):
+        (rollout,) = Rubric({"a": Fixed(1.0, [Score(value)])}).score(rollouts(), step=0)
+        assert rollout.reward is None and rollout.scores["a"].status is Status.CRASH
+
+
+def test_reward_that_loses_rollouts_is_an_error():
+    with pytest.raises(VerifierError, match="one score per rollout"):
+        Rubric({"a": Fixed(1.0, [])}).score(rollouts(), step=0)
+
+
+def test_weighted_sum_of_nothing_is_zero():
+    assert weighted_sum({}, {}) == 0.0
+
+
+def scored(statuses):
+    score = lambda s: Score(0.0, s, "the reason")  # noqa: E731
+    from dataclasses import replace
+
+    return [replace(r, scores={"accuracy": score(s)}) for r, s in zip(rollouts(len(statuses)), statuses, strict=True)]
+
+
+def test_fault_budget():
+    budget = FaultBudget(max_share=0.25, min_scores=4)
+    budget(scored([Status.OK] * 3 + [Status.CRASH]))  # 1 of 4 is not more than a quarter
+    budget(scored([Status.CRASH] * 3))  # too few to judge
+    budget([])
+    with pytest.raises(VerifierError) as caught:
+        budget(scored([Status.OK] * 2 + [Status.TIMEOUT] * 2))
+    assert "2 of 4" in str(caught.value) and "timeout (the reason) on question q2" in str(caught.value)
+    assert "gold '7', answer '7'" in str(caught.value)
