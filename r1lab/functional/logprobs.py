@@ -68,13 +68,18 @@ class _TokenLogprobs(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         dtype = _compute_dtype(hidden)
         logprobs, entropy, lse = torch.empty(3, len(ids), dtype=dtype, device=hidden.device).unbind()
+        # Two buffers serve all chunks: to get and give back 128 MiB each time costs as much as the mathematics.
+        first, second = hidden.new_empty(2, min(chunk, len(ids)), len(weight), dtype=dtype).unbind()
         for part in _slices(len(ids), chunk):
-            logits = _logits(hidden[part].to(dtype), weight, bias, temperature)
-            lse[part] = logits.logsumexp(-1)
-            logits -= lse[part, None]
-            logprobs[part] = logits.gather(-1, ids[part, None]).squeeze(-1)
-            # The product overwrites the probabilities: two buffers of a chunk live, not three.
-            entropy[part] = -logits.exp().mul_(logits).sum(-1)
+            logits = _logits(hidden[part].to(dtype), weight, bias, temperature, first)
+            top = logits.amax(-1, keepdim=True)
+            exps = torch.exp(logits.sub_(top), out=second[: len(logits)])
+            total = exps.sum(-1)
+            log_total = total.log()
+            lse[part] = top.squeeze(-1) + log_total
+            logprobs[part] = logits.gather(-1, ids[part, None]).squeeze(-1) - log_total
+            # -sum p log p with log p = logit - log_total: neither term is negative, so rounding makes no entropy so.
+            entropy[part] = log_total - exps.mul_(logits).sum(-1) / total
         ctx.save_for_backward(hidden, weight, bias, ids, lse)
         ctx.temperature, ctx.chunk = temperature, chunk
         ctx.mark_non_differentiable(entropy)
@@ -89,9 +94,11 @@ class _TokenLogprobs(torch.autograd.Function):
         grad_hidden = torch.zeros_like(hidden, dtype=dtype) if needs_hidden else None
         grad_weight = torch.zeros_like(weight, dtype=dtype) if needs_weight else None
         grad_bias = torch.zeros_like(bias, dtype=dtype) if needs_bias else None
+        buffer = hidden.new_empty(min(ctx.chunk, len(ids)), len(weight), dtype=dtype)
         for part in _slices(len(ids), ctx.chunk):
             states, scale = hidden[part].to(dtype), grad[part].to(dtype)[:, None] / ctx.temperature
-            slope = _logits(states, weight, bias, ctx.temperature).sub_(lse[part, None]).exp_().mul_(-scale)
+            logits = _logits(states, weight, bias, ctx.temperature, buffer)
+            slope = logits.sub_(lse[part, None]).exp_().mul_(-scale)
             slope.scatter_add_(1, ids[part, None], scale)
             _accumulate(slope, states, weight, None if grad_hidden is None else grad_hidden[part], grad_weight)
             if grad_bias is not None:
@@ -114,9 +121,9 @@ def _blocks(weight: Tensor, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]
         yield rows, weight[rows].to(dtype)
 
 
-def _logits(states: Tensor, weight: Tensor, bias: Tensor | None, temperature: float) -> Tensor:
-    """Return (states @ weight.T + bias) / temperature, [tokens, V] in the dtype of ``states``."""
-    logits = states.new_empty(len(states), len(weight))
+def _logits(states: Tensor, weight: Tensor, bias: Tensor | None, temperature: float, buffer: Tensor) -> Tensor:
+    """Return (states @ weight.T + bias) / temperature, [tokens, V], written into the first rows of ``buffer``."""
+    logits = buffer[: len(states)]
     # Autocast would turn the product back into bfloat16.
     with torch.autocast(states.device.type, enabled=False):
         for rows, block in _blocks(weight, states.dtype):

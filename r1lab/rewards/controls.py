@@ -1,4 +1,4 @@
-"""Rewards that carry no information about the right answer: what a run gains with them, it did not gain by the truth."""
+"""Rewards that know nothing of the right answer: what a run gains with them, it did not gain by the truth."""
 
 from __future__ import annotations
 

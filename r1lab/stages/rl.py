@@ -97,6 +97,7 @@ class RLStage:
             context.say(f"Going on from step {state['step']} of {self.max_steps}")
             context.record.resumed_from(state["phase"])
         if context.first_rank:
+            # other ranks write only after they met this one in the trainer's process group
             tables.rewind(state["phase"])
             checkpoints.drop_after(state["step"])
         if state["step"] >= self.max_steps:
@@ -114,14 +115,15 @@ class RLStage:
         module.phase, module.step, module.cursor = state["phase"], state["step"], state["cursor"]
         module.clock.load(state["seconds"])
         mirror = context.tracker(context.folder, context.record.id, context.config, context.record.id) if context.first_rank else None
-        with track(self.max_steps, "training", RL_COLUMNS, first=state["step"]) as progress:
+        with track(self.max_steps, "training", RL_COLUMNS, state["step"], quiet=not context.first_rank) as progress:
             judge = Collector(engine, tokenizer, self.template, judges)
             trainer = build_trainer(
                 self.strategy,
                 [
-                    Checkpointer(checkpoints, tokenizer, self.checkpoint_steps, self.max_steps, found and found[0]),
                     Recorder(tables, rubric, self.fault_budget, progress, mirror),
                     Evaluator(tables, self.evaluation, judge, heldout, self.max_steps, context.seed, mirror, context.say),
+                    # last: a checkpoint vouches for the rows and evaluations before it
+                    Checkpointer(checkpoints, tokenizer, self.checkpoint_steps, self.max_steps, found and found[0]),
                 ],
             )
             phases = Phases(

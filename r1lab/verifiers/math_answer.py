@@ -16,6 +16,7 @@ What never counts: several candidates ("3 or 4"), unless the gold answer lists t
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -128,7 +129,12 @@ class MathChecker:
         value = _parse(part)
         if value is None:
             return Score(0.0, reason="no readable answer")
-        same = _equal(gold_value, value) or self._rounds_to(part, gold_value) or self._rounds_to(gold, value)
+        try:
+            same = _equal(gold_value, value) or self._rounds_to(part, gold_value) or self._rounds_to(gold, value)
+        except MemoryError:
+            raise
+        except Exception as error:  # the gold answer is readable, so this is the answer's doing, not the verifier's
+            return Score(0.0, reason=f"no readable answer: {type(error).__name__} in comparing")
         return Score(float(same), reason="same value" if same else "other value")
 
     def _rounds_to(self, decimal: str, value: Basic) -> bool:
@@ -160,6 +166,7 @@ def same(one: str, other: str) -> bool:
 
 def warm_up() -> None:
     """Import math-verify and run each path of it once, so that no worker pays for that."""
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that it has no deadline: the pool has one
     checker = MathChecker(percent="value", significant_digits=6)
     for gold in (
         r"\sqrt{2}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from r1lab.text.spans import last_boxed
 
@@ -39,13 +40,15 @@ _LATEX = [
         (r"\{,\}", ","),
     )
 ]
+_PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|[A-Za-z]+")  # what most answers are
 _LEAD = re.compile(r"(?:(?:the|so|thus|therefore),? )*(?:(?:final )?answer(?: is|:)|答案[是为:])[ :]*", re.IGNORECASE)
 _WRAPPERS = (("**", "**"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
 _TEXT = re.compile(r"\\text\{([^{}]*)\}")
 
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?) ?(?P<currency>[$€£¥₹]?) ?(?P<minus>-?)(?:"
-    r"(?:(?P<whole>\d+)(?: (?=\d+ ?/)| ?(?=\\)))?(?:\\frac ?\{(?P<over>-?\d+)\}\{(?P<under>\d+)\}|(?P<top>\d+) ?/ ?(?P<bottom>\d+))"
+    r"(?:(?P<whole>\d+)(?: (?=\d+ ?/)| ?(?=\\)))?"
+    r"(?:\\frac ?\{(?P<over>-?\d+)\}\{(?P<under>-?\d+)\}|(?P<top>\d+) ?/ ?(?P<bottom>\d+))"
     r"|(?P<decimal>(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.(?P<places>\d*))?|\.(?P<only_places>\d+))"
     r"(?:[eE](?P<exponent>[+-]?\d{1,2}))?"
     r")(?P<rest>.*)",
@@ -57,11 +60,16 @@ _UNITS = {
     "meter": "m metre 米", "foot": "ft feet", "inch": "in inches", "kilogram": "kg kilo 千克 公斤", "gram": "g 克",
     "milligram": "mg", "pound": "lb lbs", "ounce": "oz", "liter": "l litre 升", "milliliter": "ml millilitre 毫升",
     "second": "s sec 秒", "minute": "min 分钟", "hour": "h hr hrs 小时", "percent": "pct", "degree": r"^\circ 度",
+    "megabyte": "mb", "gigabyte": "gb",
 }  # fmt: skip
 _UNIT_NAMES = {name: unit for unit, names in _UNITS.items() for name in (unit, *names.split())}
-_NOT_UNITS = set(
-    ["or", "and", "not", "nor", "but", "maybe", "perhaps", "either", "if", "to", "than", "between", "about", "around", "approximately", "unless", "except", "plus", "minus", "times", "divided", "over", "mod", "pi", "sqrt", "sin", "cos", "tan", "log", "ln", "exp", "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "twenty", "thirty", "forty", "fifty", "hundred", "thousand", "million", "billion", "half", "third", "quarter", "dozen", "pair"]
+_HEDGES_AND_NUMBERS = (
+    "or and not nor but maybe perhaps either if to than between about around approximately unless except plus "
+    "minus times divided over mod pi sqrt sin cos tan log ln exp zero one two three four five six seven eight "
+    "nine ten eleven twelve twenty thirty forty fifty hundred thousand million billion half third quarter dozen "
+    "pair "
 )
+_NOT_UNITS = frozenset(_HEDGES_AND_NUMBERS.split())
 _WORD = re.compile(r"([A-Za-z][A-Za-z'-]*)(\^[23])?\.?")
 
 
@@ -83,12 +91,15 @@ class Quantity:
     """Significant digits of a decimal."""
 
 
+@lru_cache(maxsize=4096)
 def clean(text: str) -> str:
     r"""``text`` in one spelling: ASCII signs, ``\frac{a}{b}``, no delimiters around it, one space at most.
 
     >>> clean(r"The answer is $\dfrac12$.")
     '\\frac{1}{2}'
     """
+    if _PLAIN.fullmatch(text):
+        return text
     text = " ".join(text.translate(_CHARACTERS).split())
     box = last_boxed(text) if text.count(r"\boxed") == 1 else None
     text = box if box is not None else text
@@ -104,6 +115,7 @@ def clean(text: str) -> str:
     return " ".join(text.replace("\0", "$").split())
 
 
+@lru_cache(maxsize=4096)
 def exact_key(text: str) -> str:
     """``clean`` text as it is compared letter by letter: spaces only where they part two words or two numbers."""
     text = _TEXT.sub(r" \1 ", text).strip().lstrip("+")
@@ -112,6 +124,7 @@ def exact_key(text: str) -> str:
     return text.replace(" ", "").replace("\0", " ")
 
 
+@lru_cache(maxsize=4096)
 def read_quantity(text: str) -> Quantity | None:
     """The quantity that ``clean`` text is as a whole; None where it is anything else.
 
@@ -153,7 +166,7 @@ def _value(match: re.Match[str]) -> Fraction | None:
     else:
         denominator = int(match["under"] or match["bottom"])
         numerator = int(match["over"] or match["top"])
-        if denominator == 0 or (match["whole"] and numerator < 0):
+        if denominator == 0 or (match["whole"] and numerator * denominator < 0):
             return None
         value = int(match["whole"] or 0) + Fraction(numerator, denominator)
     return -value if "-" in (match["sign"], match["minus"]) else value

@@ -69,7 +69,7 @@ def test_a_window_of_the_stream_is_the_stream():
 
 
 def test_uniform_along_and_across_streams():
-    # 40 samples of 100 cells: 40 * 99 = 3960 degrees of freedom, standard deviation sqrt(2 * 3960) = 89; 3.3 of them are 294.
+    # 40 samples of 100 cells: 40 * 99 = 3960 degrees of freedom, deviation sqrt(2 * 3960) = 89, of which 3.3 are 294.
     along = uniform_array(range(40), 0, 20_000)
     across = uniform_array(range(20_000), 0, 40).T
     for samples in (along, across):

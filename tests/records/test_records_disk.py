@@ -43,6 +43,14 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
+def test_a_write_takes_the_files_place_and_never_touches_the_old_content(tmp_path):
+    path, old = tmp_path / "run.json", tmp_path / "old.json"
+    write_json_atomic(path, [1])
+    old.hardlink_to(path)  # a kill while writing in place would show here
+    write_json_atomic(path, [2])
+    assert json.loads(path.read_text()) == [2] and json.loads(old.read_text()) == [1]
+
+
 WRITER = """
 import sys
 from pathlib import Path

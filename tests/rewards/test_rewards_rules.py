@@ -15,27 +15,10 @@ from r1lab.rewards.format import FormatReward
 from r1lab.text.spans import parse_response
 from r1lab.types import Completion, Finish, Question, Rollout, Status
 from r1lab.verifiers.math_answer import MathChecker, same
+from r1lab.verifiers.pool import Call
 
 CORPUS = Path(__file__).parents[1] / "corpora/format_cheats.jsonl"
 MEMORY = 512 * 2**20
-
-
-class HangsOnH:
-    """A checker whose answers hang, die or raise, as they say."""
-
-    preload = "json"
-
-    def cheap(self, answer, question):
-        return None
-
-    def __call__(self, answer, question):
-        import os
-
-        while answer == "hang":
-            pass
-        if answer == "die":
-            os._exit(9)
-        return json.loads(answer)
 
 
 def rollout(answer, gold="7", id="q", sample=0, domain="math", finish=Finish.STOP, ids=(5, 6, 2)):
@@ -72,8 +55,11 @@ def test_accuracy_by_workers(accuracy):
     assert scores[3].status is Status.BAD_GOLD and scores[0].ms > 0 and scores[0].reason == "same value"
 
 
-def test_accuracy_turns_faults_into_statuses():
-    reward = AccuracyReward(1.0, {"math": HangsOnH()}, num_workers=2, timeout_seconds=1.0, memory_bytes=MEMORY)
+def test_accuracy_turns_faults_into_statuses(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    from hostile_checker import HostileChecker
+
+    reward = AccuracyReward(1.0, {"math": HostileChecker()}, num_workers=2, timeout_seconds=1.0, memory_bytes=MEMORY)
     start = time.monotonic()
     try:
         scores = reward([rollout(a) for a in ("hang", "die", "{", "hang", "hang", "hang")])
@@ -84,6 +70,10 @@ def test_accuracy_turns_faults_into_statuses():
     assert [s.status for s in scores] == ["timeout", "crash", "crash", "timeout", "timeout", "timeout"]
     assert scores[1].reason == "worker exited with code 9" and scores[2].reason.startswith("JSONDecodeError")
     assert scores[0].value == 0.0 and scores[0].ms >= 1000
+
+
+def test_workers_do_not_import_torch(accuracy):
+    assert accuracy.pool.score([Call(eval, ("'torch' in __import__('sys').modules",))])[0].value is False
 
 
 def test_accuracy_without_checker_names_the_domains(accuracy):

@@ -200,7 +200,7 @@ pool = VerifierPool(num_workers=2, timeout_seconds=600.0, memory_bytes=None)
 pool.score([Call("pool_targets:add_one", (1,))] * 4)
 pool.submit(Call("pool_targets:hang"))
 time.sleep(0.3)
-print("ready", flush=True)
+ready = lambda: print("ready", flush=True)
 {end}
 """
 
@@ -208,7 +208,7 @@ print("ready", flush=True)
 def start_script(end):
     script = textwrap.dedent(SCRIPT).format(root=str(ROOT), here=str(HERE), end=end)
     process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stdout.readline() == "ready\n"
     return process
@@ -216,7 +216,7 @@ def start_script(end):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_parent_leaves_no_worker(number):
-    parent = start_script("time.sleep(600)")
+    parent = start_script("ready(); time.sleep(600)")
     pids = children_of(parent.pid)
     assert len(pids) == 3  # the nursery, one worker in a hang, one idle
     os.kill(parent.pid, number)
@@ -226,25 +226,26 @@ def test_killed_parent_leaves_no_worker(number):
 
 
 def test_exit_without_close_leaves_no_worker():
-    parent = start_script("pids = pool._nursery._process.pid")
+    parent = start_script("ready(); sys.stdin.readline()")
     pids = children_of(parent.pid)
+    assert len(pids) == 3
+    parent.stdin.close()
     assert parent.wait(timeout=10) == 0
     assert wait_until(lambda: not alive(pids))
     parent.stdout.close()
 
 
 def test_interrupt_of_the_whole_group_is_orderly():
-    parent = start_script(
-        "try: time.sleep(600)\nexcept KeyboardInterrupt: print(pool.score([Call(len, ('abc',))])[0].value, flush=True)"
-    )
+    count = "print(pool.score([Call(len, ('abc',))])[0].value, flush=True)"
+    parent = start_script(f"try:\n    ready()\n    time.sleep(600)\nexcept KeyboardInterrupt: {count}")
     os.killpg(parent.pid, signal.SIGINT)
     assert parent.communicate(timeout=20)[0] == "3\n" and parent.returncode == 0
 
 
 def test_workers_that_cannot_start_are_an_error(capfd):
-    with VerifierPool(num_workers=1, timeout_seconds=1.0, memory_bytes=None, preload=["no_such_module"]) as pool:
-        with pytest.raises(VerifierError, match="cannot be started"):
-            pool.score([call("add_one", 1)])
+    pool = VerifierPool(num_workers=1, timeout_seconds=1.0, memory_bytes=None, preload=["no_such_module"])
+    with pool, pytest.raises(VerifierError, match="cannot be started"):
+        pool.score([call("add_one", 1)])
     assert "no_such_module" in capfd.readouterr().err
 
 
