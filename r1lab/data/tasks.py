@@ -45,7 +45,7 @@ class Task:
     operations: tuple[tuple[str, int], ...]
 
     def values(self, mistakes: Mapping[int, int] | None = None) -> tuple[int, ...]:
-        """Start, every intermediate value and the answer; ``mistakes`` maps an operation's index to what is wrongly added.
+        """Start, intermediate values and answer; ``mistakes`` maps an operation's index to what is wrongly added.
 
         >>> Task("What is 7+5-3?", 7, (("+", 5), ("-", 3))).values({0: 1})
         (7, 13, 10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 from r1lab.functional.logprobs import token_logprobs
 from r1lab.functional.packing import attention_mask
 from r1lab.types import PackedBatch
+
+if TYPE_CHECKING:
+    from torch.distributed.fsdp import FSDPModule
 
 
 class CausalPolicy(nn.Module):
@@ -66,6 +70,19 @@ class CausalPolicy(nn.Module):
         return grid.masked_scatter(batch.loss_mask, logprobs), grid.masked_scatter(batch.loss_mask, entropy)
 
 
+def shards_of(policy: CausalPolicy) -> list[FSDPModule]:
+    """The modules that FSDP2 manages; none in a policy that is whole."""
+    from torch.distributed.fsdp import FSDPModule
+
+    return [module for module in policy.modules() if isinstance(module, FSDPModule)]
+
+
+def reshard(policy: CausalPolicy) -> None:
+    """Frees the full parameters that a forward without backward leaves behind; nothing to do where nothing is sharded."""
+    for shard in shards_of(policy):
+        shard.reshard()
+
+
 @contextmanager
 def gathered(policy: CausalPolicy) -> Iterator[None]:
     """Holds the full parameters of an FSDP2-sharded policy on every rank for the length of the context.
@@ -73,9 +90,7 @@ def gathered(policy: CausalPolicy) -> Iterator[None]:
     Ranks finish sampling at different tokens; with the parameters gathered once no forward inside needs a collective.
     A policy that is not sharded passes through untouched.
     """
-    from torch.distributed.fsdp import FSDPModule
-
-    shards = [m for m in policy.modules() if isinstance(m, FSDPModule)]
+    shards = shards_of(policy)
     for shard in shards:
         shard.set_reshard_after_forward(False, recurse=False)
         shard.unshard()
@@ -83,5 +98,6 @@ def gathered(policy: CausalPolicy) -> Iterator[None]:
         yield
     finally:
         for shard in shards:
+            # the root keeps its parameters from forward to backward, as FSDP2 sets it up
             shard.set_reshard_after_forward(shard is not policy, recurse=False)
             shard.reshard()

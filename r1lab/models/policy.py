@@ -47,6 +47,8 @@ class PretrainedPolicy:
         torch_dtype(self.dtype)
         if self.gguf is None:
             check_source(self.source, self.revision)
+        else:
+            check_gguf_packages()
 
     def __call__(self, folder: str | Path | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """Load the converted folder where there is one, the source otherwise."""
@@ -226,15 +228,22 @@ def find_gguf(source: str) -> Path:
     return root / name
 
 
+def check_gguf_packages() -> None:
+    """The packages with which transformers reads GGUF are installed; ModelError names those that are not."""
+    absent = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
+    if absent:
+        raise ModelError(
+            "Reading GGUF needs more packages.", f"not installed: {_few(absent)}", 'pip install "r1lab[gguf]"'
+        )
+
+
 def convert_gguf(path: str | Path, folder: str | Path) -> None:
     """Write a GGUF file as a plain float32 model folder: config, safetensors, tokenizer, chat template.
 
     Takes about half a minute for 135 M parameters; done once, kept as an artifact. Raises ModelError.
     """
+    check_gguf_packages()
     path = Path(path)
-    absent = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
-    if absent:
-        raise ModelError("Reading GGUF needs more packages.", _few(absent), 'pip install "r1lab[gguf]"')
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -7,7 +7,7 @@ import dataclasses
 
 import torch
 
-from r1lab.models.causal import CausalPolicy
+from r1lab.models.causal import CausalPolicy, reshard
 from r1lab.types import PackedBatch
 
 
@@ -23,6 +23,8 @@ def replace(reference: CausalPolicy, policy: CausalPolicy) -> None:
 
     Source: paper, Methods (R1-Zero): the reference becomes the latest policy every 400 steps.
     """
+    reshard(reference)
+    reshard(policy)
     for kept, new in zip(reference.parameters(), policy.parameters(), strict=True):
         kept.copy_(new)
     for kept, new in zip(reference.buffers(), policy.buffers(), strict=True):

@@ -13,7 +13,14 @@ SHARES = {"worked": 0.4, "hasty": 0.3, "worked_slips": 0.25, "hasty_slips": 0.5,
 
 
 def corpus(**changes):
-    settings = {"seed": 1, "families": tuple(FAMILIES), "levels": LEVELS, "languages": LANGUAGES, "forms": EVEN}
+    settings = {
+        "seed": 1,
+        "textbook": 0,
+        "families": tuple(FAMILIES),
+        "levels": LEVELS,
+        "languages": LANGUAGES,
+        "forms": EVEN,
+    }
     return Corpus(**{**settings, **SHARES, "other_language": 0.2, **changes})
 
 
@@ -31,7 +38,7 @@ def test_texts_are_the_same_in_every_run_and_of_the_train_split():
 
 def test_kinds_of_reasoning_have_their_shares():
     texts = [text for _, text in map(corpus().text, range(3000))]
-    worked = sum("=" in text for text in texts) / 3000
+    worked = sum("Step by step" in text or "一步一步" in text for text in texts) / 3000
     guessed = sum("I guess" in text or "我猜" in text for text in texts) / 3000
     assert worked == pytest.approx(0.4, abs=0.03)  # three standard errors: 3 * sqrt(.4*.6/3000) = 0.027
     assert guessed == pytest.approx(0.3, abs=0.03)
@@ -48,6 +55,13 @@ def test_form_does_not_predict_correctness():
     assert other == pytest.approx(0.55, abs=0.05)
 
 
+def test_the_textbook_comes_first():
+    texts = [corpus(textbook=50).text(i) for i in range(300)]
+    assert all("Step by step" in text or "一步一步" in text for _, text in texts[:50])
+    assert all(answer_of(text) == question.answer for question, text in texts[:50])
+    assert texts[50:] == [corpus().text(i) for i in range(50, 300)]
+
+
 def test_a_clean_worked_text_is_right_and_a_noticed_slip_is_mended():
     clean = corpus(worked=1.0, hasty=0.0, worked_slips=0.0)
     assert all(answer_of(text) == question.answer for question, text in map(clean.text, range(100)))
@@ -61,17 +75,16 @@ def test_a_clean_worked_text_is_right_and_a_noticed_slip_is_mended():
 def test_languages_mix():
     other = 0
     for question, text in map(corpus(other_language=0.25).text, range(2000)):
-        words = re.search(r"First|guess|answer is|先算|猜|答案", text)
+        words = re.search(r"Step|guess|So|一步|猜|所以", text)
         other += bool(words) and (words[0].isascii() != (question.language == "en"))
     assert 0.1 < other / 2000 < 0.3
 
 
 def test_the_gold_completion_is_tagged_worked_and_right():
-    question = generate(0, 1, ("sums",), (1,), ("en",))
-    assert (
-        example(question)
-        == f" <think> First {question.solution.replace(', ', ', then ')} </think> <answer> {question.answer} </answer>"
-    )
+    question = generate(0, 1, ("sums",), (3,), ("en",))
+    gold = f" <think> Step by step, {question.solution} </think> <answer> {question.answer} </answer>"
+    assert example(question) == gold
+    assert question.solution.endswith(f"={question.answer}")
 
 
 def test_wrong_settings_are_refused():

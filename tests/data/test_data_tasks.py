@@ -12,7 +12,6 @@ from r1lab.data.tasks import (
     LANGUAGES,
     LEVELS,
     GeneratedTasks,
-    Step,
     Task,
     generate,
     num_operations,
@@ -25,21 +24,33 @@ from r1lab.types import Question
 
 def test_steps_carry_a_mistake_on():
     task = Task("What is 7+5-3?", 7, (("+", 5), ("-", 3)))
-    assert [str(step) for step in task.steps()] == ["7+5=12", "12-3=9"]
+    assert task.steps() == ("7+5-3", "12-3", "9")
     assert task.answer == 9
     # 7+5 taken for 14: the next step starts from 14, 14-3=11
-    assert [str(step) for step in task.steps({0: 2})] == ["7+5=14", "14-3=11"]
-    assert str(Step(34, "max", 71, 71)) == "max(34,71)=71"
+    assert task.steps({0: 2}) == ("7+5-3", "14-3", "11")
+
+
+def test_steps_write_brackets_where_order_needs_them():
+    assert Task("", 22, (("-", 7), ("/", 3))).steps() == ("(22-7)/3", "15/3", "5")
+    assert Task("", 6, (("*", 7), ("+", 8))).steps() == ("6*7+8", "42+8", "50")
+    assert Task("", 34, (("max", 71), ("max", 52))).steps() == ("max(34,71,52)", "max(71,52)", "71")
 
 
 def test_operations_mean_what_they_say():
     # 6*7=42, 42-2=40, 40/8=5, min(5,9)=5, max(5,6)=6
     task = Task("", 6, (("*", 7), ("-", 2), ("/", 8), ("min", 9), ("max", 6)))
-    assert [step.result for step in task.steps()] == [42, 40, 5, 5, 6]
+    assert task.values() == (6, 42, 40, 5, 5, 6)
 
 
 def test_levels_ask_for_more_operations():
-    assert [num_operations(level) for level in LEVELS] == [2, 2, 3, 3, 4]
+    assert [num_operations(level) for level in LEVELS] == [1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("family", ["sums", "products", "equation", "sequence", "story"])
+def test_each_step_has_the_same_value_for_python(family):
+    for trial in range(100):
+        task = FAMILIES[family](random.Random(trial), 1 + trial % 5, "en")
+        assert {eval(step) for step in task.steps()} == {task.answer}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -50,7 +61,7 @@ def test_expressions_agree_with_python(level, language):
             task = FAMILIES[family](random.Random(trial), level, language)
             expression = "".join(c for c in task.text if c in "0123456789+-*")
             assert eval(expression) == task.answer
-            assert all(0 <= step.result <= 99 for step in task.steps())
+            assert all(0 <= value <= 99 for value in task.values())
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -124,7 +135,7 @@ def test_spaces_are_large():
 def test_task_of_rebuilds_the_task():
     question = generate(11, seed=1)
     assert str(task_of(question).answer) == question.answer
-    assert question.solution == ", ".join(map(str, task_of(question).steps()))
+    assert question.solution == "=".join(task_of(question).steps())
     with pytest.raises(DataError, match="no worked steps"):
         task_of(Question(id="x", text="?", answer="1"))
 
