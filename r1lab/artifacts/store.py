@@ -1,10 +1,8 @@
 """Artifacts on disk: put, get, manifest; built beside, synced and renamed, so that one is there whole or not at all."""
 
 import errno
-import fcntl
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +13,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+from r1lab.disk import Lock, sync
 from r1lab.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -91,11 +90,11 @@ def _build(path: Path, build: Callable[[Path], None], manifest: Mapping[str, Any
         whole = {**manifest, "created": created, "seconds": seconds, "files": files}
         (beside / MANIFEST).write_text(json.dumps(whole, indent=2, default=str) + "\n")
         for entry in [*beside.rglob("*"), beside]:
-            _sync(entry)
+            sync(entry)
         if path.exists():  # damaged, or get() would have found it
             shutil.rmtree(path)
         beside.rename(path)
-        _sync(path.parent)
+        sync(path.parent)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
@@ -110,25 +109,14 @@ def _fingerprint(path: Path) -> dict[str, Any]:
         return {"bytes": path.stat().st_size, "sha256": file_digest(file, "sha256").hexdigest()}
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, waiting for its holder; the kernel releases it when the process dies."""
-    with path.open("a") as file:
-        # a forked child would keep the lock alive after its parent was killed
-        os.register_at_fork(after_in_child=file.close)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.warning("Waiting for another process that builds %s.", path.with_suffix(""))
-            fcntl.flock(file, fcntl.LOCK_EX)
+    """Hold the lock file `path`, waiting for its holder."""
+    lock = Lock.take(path, wait=False)
+    if lock is None:
+        log.warning("Waiting for another process that builds %s.", path.with_suffix(""))
+        lock = Lock.take(path, wait=True)
+    with lock:
         yield
 
 

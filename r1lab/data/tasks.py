@@ -70,25 +70,25 @@ class Task:
 
 def sums(rng: random.Random, level: int, language: str) -> Task:
     """A chain of additions and subtractions: ``What is 7+3-9?``."""
-    start = rng.randint(1, largest_start(level))
-    operations = _chain(rng, start, num_operations(level))
+    start = rng.randint(1, largest(level))
+    operations = _chain(rng, start, num_operations(level), largest(level))
     return Task(_ask(rng, language, _expression(start, operations)), start, operations)
 
 
 def products(rng: random.Random, level: int, language: str) -> Task:
     """A product of two digits, then additions and subtractions: ``What is 6*7+8?``."""
-    start, factor = rng.randint(2, 9), rng.randint(2, 9)
-    operations = (("*", factor), *_chain(rng, start * factor, max(1, num_operations(level) - 1)))
+    start, factor = _factors(rng)
+    operations = (("*", factor), *_chain(rng, start * factor, num_operations(level) - 1, 2 * largest(level)))
     return Task(_ask(rng, language, _expression(start, operations)), start, operations)
 
 
 def equation(rng: random.Random, level: int, language: str) -> Task:
     """A linear equation, solved by undoing it from the outside: ``Solve for x: 3*x+7=22`` is (22-7)/3."""
-    if level < 3:
-        unknown, factor = rng.randint(2, largest_start(level)), ()
-    else:
-        unknown, factor = rng.randint(2, 9), (("*", rng.randint(2, 9)),)
-    shifts = _chain(rng, _fold(unknown, factor), num_operations(level) - len(factor))
+    unknown, factor = rng.randint(1, largest(level)), ()
+    if level >= 3:
+        unknown, number = _factors(rng)
+        factor = (("*", number),)
+    shifts = _chain(rng, _fold(unknown, factor), num_operations(level) - len(factor), largest(level))
     right = _fold(unknown, (*factor, *shifts))
     left = "".join(f"{number}*" for _, number in factor) + "x" + "".join(f"{sign}{n}" for sign, n in shifts)
     wordings = {"en": ("Solve for x: {}", "Find x if {}"), "zh": ("求x的值：{}", "解方程：{}")}
@@ -98,7 +98,7 @@ def equation(rng: random.Random, level: int, language: str) -> Task:
 
 def sequence(rng: random.Random, level: int, language: str) -> Task:
     """The next term of an arithmetic sequence: ``What comes next: 3, 7, 11, 15?``."""
-    difference, first = rng.randint(2, 9), rng.randint(1, largest_start(level))
+    difference, first = rng.randint(1, 4 + level), rng.randint(1, 2 * largest(level))
     terms = [first + difference * i for i in range(rng.randint(3, 3 + (level + 1) // 2))]
     wordings = {
         "en": ("What comes next: {}?", "Next term of {}?"),
@@ -110,7 +110,7 @@ def sequence(rng: random.Random, level: int, language: str) -> Task:
 
 def extreme(rng: random.Random, level: int, language: str) -> Task:
     """The largest or the smallest of several numbers: ``Which is the largest of 34, 71, 52?``."""
-    numbers = rng.sample(range(1, 100), num_operations(level) + 1)
+    numbers = rng.sample(range(1, 2 * level + 11), num_operations(level) + 1)
     sign = rng.choice(("max", "min"))
     word = {"en": {"max": "largest", "min": "smallest"}, "zh": {"max": "最大", "min": "最小"}}[language][sign]
     wordings = {"en": ("Which is the {} of {}?", "Find the {} of {}"), "zh": ("哪个数{}：{}？", "找出{}的数：{}")}
@@ -126,8 +126,8 @@ THINGS = {"en": ("apples", "eggs", "plums", "figs"), "zh": ("苹果", "鸡蛋", 
 
 def story(rng: random.Random, level: int, language: str) -> Task:
     """A short word problem: ``Tom has 12 apples, buys 7, eats 5. How many apples are left?``."""
-    start = rng.randint(5, largest_start(level))
-    operations = _chain(rng, start, num_operations(level))
+    start = rng.randint(1, largest(level))
+    operations = _chain(rng, start, num_operations(level), largest(level))
     name, things = rng.choice(NAMES[language]), rng.choice(THINGS[language])
     events = [rng.choice((GAINS if sign == "+" else LOSSES)[language]).format(n) for sign, n in operations]
     if language == "zh":
@@ -143,22 +143,30 @@ LEVELS = (1, 2, 3, 4, 5)
 
 
 def num_operations(level: int) -> int:
-    """Operations of a chain at ``level``: 1, 2, 2, 3, 3 for levels 1 to 5."""
-    return 1 + level // 2
+    """Operations of a chain at ``level``: 2, 2, 2, 3, 3 for levels 1 to 5."""
+    return 2 + level // 4
 
 
-def largest_start(level: int) -> int:
-    """The largest number that a chain starts from: 50, 20, 60, 40, 80 for levels 1 to 5; fewer operations, wider."""
-    return (50, 20, 60, 40, 80)[level - 1]
+def largest(level: int) -> int:
+    """The largest value in a chain of additions at ``level``: 10, 15, 20, 15, 20 for levels 1 to 5."""
+    return (10, 15, 20, 15, 20)[level - 1]
 
 
-def _chain(rng: random.Random, value: int, count: int) -> tuple[tuple[str, int], ...]:
-    """``count`` additions and subtractions of single digits that keep the value within 0 to 99."""
+def _factors(rng: random.Random) -> tuple[int, int]:
+    """Two factors from 2 to 9 with a product of at most 20."""
+    factor = rng.randint(2, 9)
+    return factor, rng.randint(2, 20 // factor)
+
+
+def _chain(rng: random.Random, value: int, count: int, limit: int) -> tuple[tuple[str, int], ...]:
+    """``count`` additions and subtractions of single digits that keep the value within 0 to ``limit``.
+
+    A value above the limit comes down first.
+    """
     operations = []
     for _ in range(count):
-        number, sign = rng.randint(1, 9), rng.choice("+-")
-        if not 0 <= OPERATIONS[sign](value, number) <= 99:
-            sign = INVERSE[sign]
+        fitting = [(sign, n) for sign in "+-" for n in range(1, 10) if 0 <= OPERATIONS[sign](value, n) <= limit]
+        sign, number = rng.choice(fitting or [("-", n) for n in range(1, 10)])
         value = OPERATIONS[sign](value, number)
         operations.append((sign, number))
     return tuple(operations)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from r1lab.records.disk import replacing
+from r1lab.disk import replacing
 
 PAPER = {"pass@1": "15.6% -> 77.9%", "cons@k": "-> 86.7% (self-consistency)"}
 """DeepSeek-R1-Zero on AIME 2024. Source: Nature 645, main text: 15.6 to 77.9, with self-consistency 86.7."""

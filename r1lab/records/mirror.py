@@ -9,7 +9,7 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from r1lab.records.disk import plain
+from r1lab.disk import plain
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r1lab.errors import DataError
-from r1lab.records.disk import replacing, storing
+from r1lab.disk import replacing, storing
 from r1lab.types import Rollout
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from r1lab.artifacts.store import Artifact
 from r1lab.config.resolved import plain_config
 from r1lab.data.corpus import Corpus
 from r1lab.data.template import R1ZeroTemplate
-from r1lab.records.disk import write_json_atomic
+from r1lab.disk import write_json_atomic
 from r1lab.records.progress import PRETRAIN_COLUMNS, track
 from r1lab.stages.base import Context
 from r1lab.training.optim import AdamW

@@ -9,6 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "r1lab"
 FLOORS = [
     ["types", "errors"],
+    ["disk"],
     ["functional", "text", "config"],
     ["models", "verifiers", "records", "artifacts"],
     ["data", "engines"],

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from r1lab.errors import StorageError
-from r1lab.records.disk import Lock, plain, replacing, require_space, write_json_atomic
+from r1lab.disk import Lock, plain, replacing, require_space, write_json_atomic
 
 
 class Finish(StrEnum):
@@ -54,7 +54,7 @@ def test_a_write_takes_the_files_place_and_never_touches_the_old_content(tmp_pat
 WRITER = """
 import sys
 from pathlib import Path
-from r1lab.records.disk import write_json_atomic
+from r1lab.disk import write_json_atomic
 print("writing", flush=True)
 for number in range(10**9):
     write_json_atomic(Path(sys.argv[1]), {"number": number, "filling": ["x" * 50] * 2000})

@@ -1,0 +1,119 @@
+"""Bad input: a clear error at once, exit code not 0, nothing lost."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def r1lab(*overrides, **environment):
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "r1lab", *overrides], cwd=ROOT, capture_output=True, text=True, timeout=240,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+    )  # fmt: skip
+    done.seconds = time.perf_counter() - started
+    return done
+
+
+@pytest.mark.parametrize(
+    "override, listed",
+    [("model=v4", "v3base"), ("stage=r2", "r1zero"), ("mix=gsm9k", "gsm8k"), ("experiments=nope", "tiny"),
+     ("scale=huge", "local")],
+)  # fmt: skip
+def test_an_unknown_choice_lists_the_valid_ones(override, listed):
+    done = r1lab(override)
+    assert done.returncode != 0
+    assert "Available options" in done.stderr and listed in done.stderr
+
+
+def test_a_misspelt_key_is_found_before_anything_is_built():
+    done = r1lab("stage.max_stepz=3")
+    assert done.returncode != 0 and "max_stepz" in done.stderr
+
+
+def test_all_faults_of_a_configuration_at_once(tmp_path):
+    done = r1lab(
+        f"run.root={tmp_path}", "stage.plan.minibatches=3", "stage.max_steps=7", "+stage.objective.kl.wieght=2",
+        "objective.surrogate.clip_low=-1", "model.compute_dtype=float8",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "wieght: KL takes no such key" in done.stderr
+    assert "clips must be >= 0" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_batch_arithmetic_names_values_that_fit(tmp_path):
+    done = r1lab(f"run.root={tmp_path}", "stage.plan.questions=64", "stage.plan.minibatches=15", "stage.plan.group_size=1")
+    assert done.returncode == 1
+    assert "questions=64 do not split into minibatches=15" in done.stderr and "16" in done.stderr
+    assert "group_size=1" in done.stderr
+
+
+def write_gsm8k(folder, lines):
+    (folder / "train.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "test.jsonl").write_text("\n".join(lines[:1]) + "\n")
+
+
+GOOD = json.dumps({"question": "What is 3+4?", "answer": "3+4=7\n#### 7"})
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ('{"question": "What is', "line 2"),
+        (json.dumps({"question": "What is 1+1?", "answer": ""}), "answer"),
+        (json.dumps({"question": "", "answer": "#### 2"}), "train.jsonl"),
+    ],
+)
+def test_a_broken_line_names_file_and_line(line, words, tmp_path):
+    write_gsm8k(tmp_path, [GOOD, line])
+    done = r1lab("experiments=tiny", "mix=gsm8k", f"mix.path={tmp_path}", f"run.root={tmp_path / 'out'}")
+    assert done.returncode == 1
+    assert "train.jsonl" in done.stderr and "2" in done.stderr and words in done.stderr
+
+
+def test_an_empty_mix(tmp_path):
+    write_gsm8k(tmp_path, [GOOD])
+    (tmp_path / "train.jsonl").write_text("")
+    done = r1lab("experiments=tiny", "mix=gsm8k", f"mix.path={tmp_path}", f"run.root={tmp_path / 'out'}")
+    assert done.returncode == 1 and "train.jsonl" in done.stderr
+
+
+def test_a_missing_path_says_what_to_type(tmp_path):
+    done = r1lab("experiments=tiny", "mix=gsm8k", f"run.root={tmp_path}")
+    assert done.returncode == 1 and "mix.path=FOLDER" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written():
+    done = r1lab("experiments=tiny", "run.root=/proc/r1lab")
+    assert done.returncode == 1 and "/proc/r1lab" in done.stderr
+
+
+def test_no_room_on_the_disk(tmp_path):
+    done = r1lab("experiments=tiny", f"run.root={tmp_path}", "run.min_free_bytes=1000000000000000")
+    assert done.returncode == 1 and "free" in done.stderr.lower()
+    assert not list(tmp_path.glob("**/checkpoints"))
+
+
+def test_a_model_folder_with_missing_shards(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    (tmp_path / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}})
+    )
+    done = r1lab("model=smollm2_135m", f"model.published.source={tmp_path}", "mix=local", f"run.root={tmp_path / 'out'}")
+    assert done.returncode == 1 and "model-00002-of-00002.safetensors" in done.stderr
+
+
+def test_help_and_a_faulty_override_answer_quickly():
+    # heavy imports wait: torch alone takes seconds. The bound is loose, the machine may be busy.
+    program = "import sys, r1lab.cli; sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'lightning')))"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+    done = r1lab("--help")
+    assert done.returncode == 0 and "stage" in done.stdout

@@ -1,0 +1,120 @@
+"""Every YAML composes and binds, at both scales; numbers bear their source; the paper's values are the paper's."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from r1lab.config import paths, schema
+from r1lab.config.check import binding_faults
+
+ROOT = Path(__file__).resolve().parents[2]
+CONF = ROOT / "conf"
+GROUPS = ("engine", "strategy", "tracker", "mix", "template", "objective", "selection", "optim", "evaluation", "model")
+CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
+EXPERIMENTS = [path.stem for path in sorted((ROOT / "experiments").glob("*.yaml"))]
+
+
+@pytest.fixture(autouse=True)
+def hydra():
+    GlobalHydra.instance().clear()
+    paths.register()
+    schema.register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def composed(*overrides):
+    config = compose("config", overrides=list(overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    plain = OmegaConf.to_container(config, resolve=False)
+    plain.pop("hydra")
+    config = OmegaConf.create(plain)
+    OmegaConf.resolve(config)
+    return OmegaConf.to_container(config)
+
+
+def test_the_default_binds():
+    assert list(binding_faults(composed()["stage"], "stage")) == []
+
+
+@pytest.mark.parametrize("scale", ["local", "paper"])
+@pytest.mark.parametrize("stage", ["r1zero", "pretrain", "evaluate"])
+def test_stages_bind_at_both_scales(stage, scale):
+    assert list(binding_faults(composed(f"stage={stage}", f"scale={scale}")["stage"], "stage")) == []
+
+
+@pytest.mark.parametrize("group, choice", CHOICES, ids=lambda v: v)
+def test_choices_bind(group, choice):
+    config = composed(f"{group}={choice}")
+    assert list(binding_faults(config["stage"], "stage")) == []
+    assert list(binding_faults(config["tracker"], "tracker")) == []
+
+
+@pytest.mark.parametrize("choice", sorted(p.stem for p in (CONF / "reward").glob("*.yaml")))
+def test_rewards_bind(choice):
+    config = composed(f"reward@rewards.accuracy={choice}")
+    assert list(binding_faults(config["stage"], "stage")) == []
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_experiments_bind(experiment):
+    assert list(binding_faults(composed(f"experiments={experiment}")["stage"], "stage")) == []
+
+
+def test_the_paper_scale_has_the_paper_values():
+    """Methods, "Training details of DeepSeek-R1-Zero", and Eqs. 1-3."""
+    stage = composed("scale=paper")["stage"]
+    plan = stage["plan"]
+    assert plan["questions"] * plan["group_size"] == 8192
+    assert plan["questions"] // plan["minibatches"] == 32
+    assert (plan["group_size"], plan["minibatches"], plan["inner_epochs"]) == (16, 16, 1)
+    assert plan["max_new_tokens"] == {0: 32768, 8200: 65536}
+    assert plan["temperature"] == 1.0
+    assert stage["max_steps"] == 10400 and stage["ref_refresh_steps"] == 400
+    assert stage["optim"]["lr"] == 3e-6
+    assert stage["objective"]["kl"] == {"_target_": "r1lab.functional.kl.KL", "coef": 0.001, "estimator": "k3"}
+    assert stage["objective"]["surrogate"]["clip_high"] == 10
+    assert stage["rewards"]["accuracy"]["weight"] == stage["rewards"]["format"]["weight"] == 1.0
+    assert stage["policy"]["local"] is None
+    evaluation = stage["evaluation"]
+    assert (evaluation["temperature"], evaluation["top_p"], evaluation["max_new_tokens"]) == (0.6, 0.95, 32768)
+
+
+def test_the_local_scale_keeps_the_architecture():
+    local = composed()["stage"]["policy"]["local"]
+    assert local["family"] == "deepseek_v3"
+    assert local["architecture"]["n_routed_experts"] > local["architecture"]["num_experts_per_tok"] > 1
+    assert local["architecture"]["kv_lora_rank"] > 0 and local["architecture"]["n_shared_experts"] == 1
+
+
+YAMLS = sorted(p for folder in ("conf", "experiments", "sweeps") for p in (ROOT / folder).rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_file_says_what_where_from_and_how(path):
+    head = [line for line in path.read_text().splitlines() if line.startswith("#") and "@package" not in line]
+    wanted = ("question:", "expect:", "command:", "outcome:") if "conf" not in path.parts else ("what:", "source:", "command:")
+    for line, word in zip(head, wanted):
+        assert line.startswith(f"# {word}"), f"{path}: {line}"
+    assert len(head) >= len(wanted)
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "stage").glob("*.yaml")), ids=lambda p: p.stem)
+def test_numbers_of_a_stage_bear_their_source(path):
+    previous_is_source = False
+    for line in path.read_text().splitlines():
+        stripped = line.strip()
+        if stripped.startswith("#"):
+            previous_is_source = bool(re.match(r"# (paper|derived|ours)\b", stripped))
+            continue
+        if re.search(r": *[{]?[-\d]", stripped):
+            assert previous_is_source or previous_was_number, f"{path.name}: no source above {stripped!r}"
+            previous_was_number = True
+        else:
+            previous_was_number = False
+            previous_is_source = False

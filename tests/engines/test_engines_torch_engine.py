@@ -1,0 +1,100 @@
+"""The torch engine samples what the model says, whatever batch it is in."""
+
+import pytest
+import torch
+
+from r1lab.engines.base import Request, SamplingParams
+from r1lab.engines.torch_engine import TorchEngine, draw, restrict, split_rows
+from r1lab.functional.rng import uniforms
+from r1lab.models.causal import CausalPolicy
+from r1lab.types import Finish
+
+
+def prompts(tokenizer):
+    return [torch.tensor(tokenizer(text)["input_ids"]) for text in ("What is 7+5?", "7", "12-3=9, then What is 3?")]
+
+
+def run(engine, requests, **params):
+    return [c for _, c in sorted(engine.generate(requests, SamplingParams(**params)))]
+
+
+@pytest.mark.parametrize("family", ["deepseek_v3", "qwen2", "llama"])
+def test_greedy_equals_transformers_generate(family, tiny_model, tokenizer):
+    model = tiny_model(family)
+    engine = TorchEngine(CausalPolicy(model), tokenizer.pad_token_id, max_rows=8)
+    groups = run(
+        engine, [Request(p, (0,)) for p in prompts(tokenizer)], max_new_tokens=16, temperature=0.0,
+        stop_ids=(tokenizer.eos_token_id,),
+    )  # fmt: skip
+    for prompt, (completion,) in zip(prompts(tokenizer), groups):
+        expected = model.generate(
+            prompt[None], attention_mask=torch.ones_like(prompt)[None], do_sample=False, max_new_tokens=16
+        )[0, len(prompt) :]
+        assert completion.ids.tolist() == expected.tolist()
+
+
+def test_a_completion_does_not_depend_on_its_batch(tiny_model, tokenizer):
+    policy = CausalPolicy(tiny_model("llama", torch.float64))
+    requests = [Request(p, (3 * i, 3 * i + 1, 3 * i + 2)) for i, p in enumerate(prompts(tokenizer))]
+    sampling = {"max_new_tokens": 24, "stop_ids": (tokenizer.eos_token_id,)}
+    together = run(TorchEngine(policy, tokenizer.pad_token_id, 64), requests, **sampling)
+    apart = run(TorchEngine(policy, tokenizer.pad_token_id, 3), requests, **sampling)
+    for group, other in zip(together, apart):
+        for a, b in zip(group, other):
+            assert a.ids.tolist() == b.ids.tolist()
+            torch.testing.assert_close(a.logprobs, b.logprobs, atol=1e-6, rtol=0)
+    assert len({tuple(c.ids.tolist()) for g in together for c in g}) == 9  # seeds differ, so do completions
+
+
+def test_stop_ids_end_a_completion_and_are_kept(tiny_model, tokenizer):
+    policy = CausalPolicy(tiny_model("llama"))
+    engine = TorchEngine(policy, tokenizer.pad_token_id, 64)
+    stops = tuple(range(0, len(tokenizer), 5))  # every fifth id: some stop early, some late
+    (group,) = run(engine, [Request(prompts(tokenizer)[0], tuple(range(20)))], max_new_tokens=8, stop_ids=stops)
+    finishes = {c.finish for c in group}
+    assert finishes == {Finish.STOP, Finish.LENGTH}
+    for completion in group:
+        assert len(completion.ids) == len(completion.logprobs) <= 8
+        assert not set(completion.ids[:-1].tolist()) & set(stops)
+        assert (int(completion.ids[-1]) in stops) == (completion.finish is Finish.STOP)
+        assert completion.truncated == (completion.finish is Finish.LENGTH)
+
+
+def test_draw_follows_the_distribution():
+    logits = torch.tensor([[0.0, 1.0, 2.0, -1.0]]).expand(20_000, -1)
+    noise = uniforms([7], 0, 20_000)[0]
+    ids, logprobs = draw(logits, noise, SamplingParams(max_new_tokens=1, temperature=0.5))
+    # temperature 0.5 doubles the logits: weights e^0, e^2, e^4, e^-2 = 1, 7.389, 54.598, 0.135, together 63.122
+    expected = torch.tensor([1.0, 7.389056, 54.59815, 0.135335]) / 63.122543
+    counts = torch.bincount(ids, minlength=4)
+    chi_square = ((counts - 20_000 * expected) ** 2 / (20_000 * expected)).sum()
+    assert chi_square < 16.27  # 3 degrees of freedom, p = 0.001
+    assert logprobs[ids == 1][0] == pytest.approx(torch.log(expected[1]).item(), abs=1e-5)
+
+
+def test_the_edges_of_the_noise_stay_inside_the_distribution():
+    logits = torch.tensor([[0.0, 0.0, -torch.inf], [-torch.inf, 0.0, 0.0]]).repeat_interleave(2, 0)
+    noise = torch.tensor([0.0, 1 - 2**-53, 0.0, 1 - 2**-53], dtype=torch.float64)
+    ids, _ = draw(logits, noise, SamplingParams(max_new_tokens=1))
+    assert ids.tolist() == [0, 1, 1, 2]
+
+
+def test_top_k_and_top_p_cut_by_hand():
+    probs = torch.tensor([[0.5, 0.3, 0.15, 0.05]])
+    assert restrict(probs, SamplingParams(1, top_k=2)).tolist()[0] == pytest.approx([0.5, 0.3, 0, 0])
+    # mass before each: 0, 0.5, 0.8, 0.95: the nucleus of 0.8 holds the first two, that of 0.81 the third as well
+    assert restrict(probs, SamplingParams(1, top_p=0.8)).tolist()[0] == pytest.approx([0.5, 0.3, 0, 0])
+    assert restrict(probs, SamplingParams(1, top_p=0.81)).tolist()[0] == pytest.approx([0.5, 0.3, 0.15, 0])
+    assert restrict(probs, SamplingParams(1, top_p=1e-9)).tolist()[0] == pytest.approx([0.5, 0, 0, 0])
+
+
+def test_groups_are_never_split_over_turns():
+    assert split_rows([4, 4, 4], 8) == [[0, 1], [2]]
+    assert split_rows([16], 4) == [[0]]
+    assert split_rows([2, 9, 2], 4) == [[0], [1], [2]]
+
+
+@pytest.mark.parametrize("wrong", [{"max_new_tokens": 0}, {"temperature": -1}, {"top_p": 0.0}, {"top_k": -1}])
+def test_impossible_parameters_are_refused(wrong):
+    with pytest.raises(ValueError):
+        SamplingParams(**{"max_new_tokens": 1, **wrong})
