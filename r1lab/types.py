@@ -200,36 +200,39 @@ class TrainingSample:
 
 @dataclass(frozen=True, eq=False)
 class PackedBatch:
-    """One microbatch: several sequences in each row, positions restarting at 0 in each sequence.
+    """One microbatch: several sequences in each row; sequences of one group share their prompt, computed once.
 
-    Example, R=1, T=8: two sequences ``[a b | c d]`` and ``[e f | g]`` (prompt | completion) and one pad give
-    ids ``a b c d e f g .``, segments ``0 0 0 0 1 1 1 -1``, positions ``0 1 2 3 0 1 2 0``,
-    loss_mask ``F F T T F F T F``, advantages ``0 0 A0 A0 0 0 A1 0``.
+    Example, R=1, T=8: prompt ``a b`` with the completions ``c d`` and ``e``, prompt ``f`` with ``g``, one pad give
+    ids        ``a  b  c  d  e  f  g  .``
+    positions  ``0  1  2  3  2  0  1  0``
+    branches   ``0  0  0  0  0  1  1 -1``
+    segments   ``-1 -1 0  0  1  -1 2 -1``
+    predictors ``0  0  1  2  1  0  5  0``
+    loss_mask  ``F  F  T  T  T  F  T  F``
     """
 
     ids: Tensor
     """[R, T] int64."""
     positions: Tensor
-    """[R, T] int64, restart at 0 in each sequence."""
+    """[R, T] int64, restart at 0 in each prompt; each completion goes on where its prompt ends."""
+    branches: Tensor
+    """[R, T] int64, number of the prompt a token belongs to or hangs on, within the microbatch; -1 on padding."""
     segments: Tensor
-    """[R, T] int64, number of the sequence within the microbatch (0 to S-1), -1 on padding."""
+    """[R, T] int64, number of the completion within the microbatch (0 to S-1); -1 on prompts and padding."""
+    predictors: Tensor
+    """[R, T] int64, place in the row whose hidden state predicts the id: the one before it, or the prompt's last."""
     loss_mask: Tensor
-    """[R, T] bool, True = counts in the loss; never True on the first token of a sequence."""
+    """[R, T] bool, True = counts in the loss: the tokens of completions."""
     old_logprobs: Tensor
     """[R, T] float32, 0 where loss_mask is False; entry t belongs to ids[t]."""
     advantages: Tensor
     """[R, T] float32, the sequence's advantage on each of its counted tokens, 0 elsewhere."""
     num_sequences: int
-    """S, sequences in this microbatch."""
+    """S, completions in this microbatch."""
     ref_logprobs: Tensor | None = None
     """[R, T] float32 of the reference policy, 0 where loss_mask is False; None where KL is not used."""
 
     @property
-    def num_counted(self) -> int:
-        """Tokens that count in the loss."""
-        return int(self.loss_mask.sum())
-
-    @property
     def num_tokens(self) -> int:
         """Tokens computed, padding left out."""
-        return int((self.segments >= 0).sum())
+        return int((self.branches >= 0).sum())

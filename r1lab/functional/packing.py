@@ -1,4 +1,4 @@
-"""Several sequences in each row, so that padding is hardly ever computed."""
+"""Several sequences in each row, and a shared prompt once: hardly any padding, nothing computed twice."""
 
 from __future__ import annotations
 
@@ -51,38 +51,70 @@ def plan(lengths: Sequence[int], row_tokens: int, max_tokens: int) -> list[list[
     return batches
 
 
-def microbatches(samples: Sequence[TrainingSample], row_tokens: int, max_tokens: int, pad_id: int) -> list[PackedBatch]:
-    """Return all samples as packed batches, laid out by ``plan``."""
-    return [pack(samples, rows, pad_id) for rows in plan([s.num_tokens for s in samples], row_tokens, max_tokens)]
+def bundles(samples: Sequence[TrainingSample], row_tokens: int) -> list[list[int]]:
+    """Return the indexes of samples that share their prompt (the same tensor), as many as fit in a row of that size.
 
-
-def pack(samples: Sequence[TrainingSample], rows: Sequence[Sequence[int]], pad_id: int) -> PackedBatch:
-    """Return one microbatch whose row r holds the samples ``rows[r]``, padded on the right to the longest row.
-
-    Segment s is the s-th index of ``rows`` read row by row. ``pack([], [[]], pad_id)`` is the empty microbatch
-    [1, 1] that a rank with less work computes beside the others.
+    Example: prompt of 4 tokens, four completions of 3 and rows of 10 give two bundles of two, 4 + 2 * 3 tokens each.
     """
-    width = max([1, *(sum(samples[index].num_tokens for index in row) for row in rows)])
+    found: dict[int, list[list[int]]] = {}
+    used: dict[int, int] = {}
+    for index, sample in enumerate(samples):
+        prompt, length = id(sample.prompt_ids), len(sample.completion_ids)
+        if prompt not in found or used[prompt] + length > row_tokens:
+            found.setdefault(prompt, []).append([])
+            used[prompt] = len(sample.prompt_ids)
+        found[prompt][-1].append(index)
+        used[prompt] += length
+    return [bundle for group in found.values() for bundle in group]
+
+
+def microbatches(samples: Sequence[TrainingSample], row_tokens: int, max_tokens: int, pad_id: int) -> list[PackedBatch]:
+    """Return all samples as packed batches, laid out by ``plan``; bundles are never parted."""
+    whole = bundles(samples, row_tokens)
+    lengths = [bundle_tokens([samples[index] for index in bundle]) for bundle in whole]
+    layout = plan(lengths, row_tokens, max_tokens)
+    return [pack([[[samples[i] for i in whole[b]] for b in row] for row in rows], pad_id) for rows in layout]
+
+
+def bundle_tokens(bundle: Sequence[TrainingSample]) -> int:
+    """Return the tokens of completions and the prompt they share."""
+    return len(bundle[0].prompt_ids) + sum(len(sample.completion_ids) for sample in bundle)
+
+
+def pack(rows: Sequence[Sequence[Sequence[TrainingSample]]], pad_id: int) -> PackedBatch:
+    """Return one microbatch whose rows hold bundles of samples that share a prompt, padded to the longest row.
+
+    Completions are numbered row by row. ``pack([[]], pad_id)`` is the empty microbatch [1, 1] that a rank with less
+    work computes beside the others.
+    """
+    width = max([1, *(sum(bundle_tokens(bundle) for bundle in row) for row in rows)])
     shape = (len(rows), width)
-    ids, positions = torch.full(shape, pad_id), torch.zeros(shape, dtype=torch.int64)
-    segments, loss_mask = torch.full(shape, -1), torch.zeros(shape, dtype=torch.bool)
-    old_logprobs, advantages = torch.zeros(shape), torch.zeros(shape)
-    segment = 0
+    ids, positions, predictors = torch.full(shape, pad_id), *torch.zeros(2, *shape, dtype=torch.int64)
+    branches, segments = torch.full((2, *shape), -1)
+    loss_mask = torch.zeros(shape, dtype=torch.bool)
+    old_logprobs, advantages = torch.zeros(2, *shape)
+    branch = segment = 0
     for r, row in enumerate(rows):
-        start = 0
-        for index in row:
-            sample = samples[index]
-            first, end = start + len(sample.prompt_ids), start + sample.num_tokens
+        at = 0
+        for bundle in row:
+            prompt = bundle[0].prompt_ids
             # A sequence's first token has no state that predicts it, so it cannot count.
-            assert first > start, "a sample needs a prompt of at least one token"
-            ids[r, start:first], ids[r, first:end] = sample.prompt_ids, sample.completion_ids
-            positions[r, start:end] = torch.arange(end - start)
-            segments[r, start:end] = segment
-            loss_mask[r, first:end] = True
-            old_logprobs[r, first:end] = sample.old_logprobs
-            advantages[r, first:end] = sample.advantage
-            start, segment = end, segment + 1
-    return PackedBatch(ids, positions, segments, loss_mask, old_logprobs, advantages, num_sequences=segment)
+            assert len(prompt), "a sample needs a prompt of at least one token"
+            end, last = at + len(prompt), at + len(prompt) - 1
+            ids[r, at:end], positions[r, at:end] = prompt, torch.arange(len(prompt))
+            branches[r, at : at + bundle_tokens(bundle)] = branch
+            for sample in bundle:
+                at, end = end, end + len(sample.completion_ids)
+                ids[r, at:end], segments[r, at:end], loss_mask[r, at:end] = sample.completion_ids, segment, True
+                positions[r, at:end] = len(prompt) + torch.arange(end - at)
+                predictors[r, at:end] = torch.arange(at - 1, end - 1)
+                predictors[r, at : at + 1] = last
+                old_logprobs[r, at:end], advantages[r, at:end] = sample.old_logprobs, sample.advantage
+                segment += 1
+            at, branch = end, branch + 1
+    return PackedBatch(
+        ids, positions, branches, segments, predictors, loss_mask, old_logprobs, advantages, num_sequences=segment
+    )
 
 
 def unpack(values: Tensor, batch: PackedBatch) -> list[Tensor]:
@@ -94,11 +126,14 @@ def unpack(values: Tensor, batch: PackedBatch) -> list[Tensor]:
     return list(values[batch.loss_mask].split(lengths.tolist()))
 
 
-def attention_mask(segments: Tensor) -> Tensor:
-    """Return who attends to whom, True = attends: [R, T] -> bool [R, 1, T, T], causal and within one sequence.
+def attention_mask(branches: Tensor, segments: Tensor) -> Tensor:
+    """Return who attends to whom, True = attends: [R, T] -> bool [R, 1, T, T].
 
+    A token sees what comes before it of its own completion and of the prompt it hangs on, never another completion.
     Padding attends to the padding before it and to itself, so that its softmax stays finite; nothing else sees it.
     """
-    # segments [R, T] -> [R, 1, T, T]
-    assert segments.ndim == 2
-    return (segments[:, None, :, None] == segments[:, None, None, :]).tril()
+    # branches, segments [R, T] -> [R, 1, T, T]
+    assert branches.ndim == 2 and branches.shape == segments.shape
+    same_branch = branches[:, None, :, None] == branches[:, None, None, :]
+    key = segments[:, None, None, :]
+    return (same_branch & ((key == segments[:, None, :, None]) | (key < 0))).tril()

@@ -43,29 +43,28 @@ class CausalPolicy(nn.Module):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.compute_dtype)
 
-    def forward(self, ids: Tensor, positions: Tensor, mask: Tensor, *, counted: Tensor | None = None, cache=None,
+    def forward(self, ids: Tensor, positions: Tensor, mask: Tensor, *, batch: PackedBatch | None = None, cache=None,
                 temperature: float = 1.0):  # fmt: skip
-        """Next-token logits [B, V] after the last id, or, with `counted`, logprobs and entropy of the counted ids.
+        """Next-token logits [B, V] after the last id, or, of a packed batch, logprobs and entropy of its counted ids.
 
-        ids, positions [B, T]; mask [B, T_past + T] or [B, 1, T, T], True = attend; counted [B, T] bool, never True
-        at t = 0. Returns logits [B, V] float32, or (logprobs [M], entropy [M]) over the M counted ids in row order.
+        ids, positions [B, T]; mask [B, T_past + T] or [B, 1, T, T], True = attend. Returns logits [B, V] float32, or
+        (logprobs [M], entropy [M]) over the M counted ids of `batch` in row order.
         """
         hidden = self.model.base_model(
             input_ids=ids, position_ids=positions, attention_mask=mask, past_key_values=cache, use_cache=cache is not None
         ).last_hidden_state
         head = self.model.get_output_embeddings()
-        if counted is None:
+        if batch is None:
             return head(hidden[:, -1]).float()
-        # the hidden state at t-1 predicts the id at t
-        hidden, targets = hidden[:, :-1][counted[:, 1:]], ids[:, 1:][counted[:, 1:]]
-        return token_logprobs(hidden, head.weight, targets, temperature, bias=head.bias)
+        rows, places = batch.loss_mask.nonzero(as_tuple=True)
+        hidden = hidden[rows, batch.predictors[rows, places]]
+        return token_logprobs(hidden, head.weight, ids[rows, places], temperature, bias=head.bias)
 
     def score(self, batch: PackedBatch, temperature: float) -> tuple[Tensor, Tensor]:
         """Logprobs and entropy [R, T] of a packed batch's counted tokens, 0 elsewhere."""
         with self.precision():
-            logprobs, entropy = self(
-                batch.ids, batch.positions, attention_mask(batch.segments), counted=batch.loss_mask, temperature=temperature
-            )
+            mask = attention_mask(batch.branches, batch.segments)
+            logprobs, entropy = self(batch.ids, batch.positions, mask, batch=batch, temperature=temperature)
         grid = torch.zeros(batch.ids.shape, dtype=logprobs.dtype, device=logprobs.device)
         return grid.masked_scatter(batch.loss_mask, logprobs), grid.masked_scatter(batch.loss_mask, entropy)
 

@@ -1,41 +1,48 @@
-"""Packing loses nothing, mixes nothing, and wastes little."""
+"""Packing loses nothing, mixes nothing, computes a shared prompt once, and wastes little."""
 
 import random
 
 import pytest
 import torch
 
-from r1lab.functional.packing import attention_mask, best_fit, microbatches, pack, plan, unpack
+from r1lab.functional.packing import attention_mask, best_fit, bundles, microbatches, pack, plan, unpack
 from r1lab.types import TrainingSample
 
 
-def sample(prompt, completion, advantage=1.0):
-    old_logprobs = -torch.arange(1, len(completion) + 1, dtype=torch.float32)
-    return TrainingSample(torch.tensor(prompt), torch.tensor(completion, dtype=torch.int64), old_logprobs, advantage)
-
-
-def random_samples(count, seed=0):
-    draw = random.Random(seed)
+def group(prompt, *completions):
+    """Samples that share one prompt tensor; advantages 1, 2, ... and old logprobs -1, -2, ..."""
+    prompt = torch.tensor(prompt, dtype=torch.int64)
     return [
-        sample([draw.randrange(5, 99) for _ in range(draw.randrange(1, 9))],
-               [draw.randrange(5, 99) for _ in range(draw.randrange(1, 30))], draw.uniform(-1, 1))
-        for _ in range(count)
-    ]  # fmt: skip
+        TrainingSample(prompt, torch.tensor(c, dtype=torch.int64), -torch.arange(1.0, len(c) + 1), number)
+        for number, c in enumerate(completions, 1)
+    ]
+
+
+def random_samples(num_groups, group_size=4, seed=0):
+    draw = random.Random(seed)
+
+    def ids(low, high):
+        return [draw.randrange(5, 99) for _ in range(draw.randrange(low, high))]
+
+    groups = [group(ids(1, 9), *(ids(1, 20) for _ in range(group_size))) for _ in range(num_groups)]
+    return [
+        TrainingSample(s.prompt_ids, s.completion_ids, -torch.rand(len(s.completion_ids)), draw.uniform(-1, 1))
+        for samples in groups
+        for s in samples
+    ]
 
 
 def test_the_example_of_the_noun():
-    batch = pack(
-        [sample([11, 12], [13, 14], 0.5), sample([15, 16], [17], -2.0), sample([18], [19, 20, 21, 22, 23, 24, 25])],
-        [[0, 1], [2]],
-        0,
-    )
-    assert batch.ids.tolist() == [[11, 12, 13, 14, 15, 16, 17, 0], [18, 19, 20, 21, 22, 23, 24, 25]]
-    assert batch.segments.tolist() == [[0, 0, 0, 0, 1, 1, 1, -1], [2] * 8]
-    assert batch.positions.tolist() == [[0, 1, 2, 3, 0, 1, 2, 0], [0, 1, 2, 3, 4, 5, 6, 7]]
-    assert batch.loss_mask.tolist()[0] == [False, False, True, True, False, False, True, False]
-    assert batch.advantages.tolist()[0] == [0, 0, 0.5, 0.5, 0, 0, -2.0, 0]
-    assert batch.old_logprobs.tolist()[0] == [0, 0, -1, -2, 0, 0, -1, 0]
-    assert (batch.num_sequences, batch.num_counted, batch.num_tokens) == (3, 10, 15)
+    batch = pack([[group([11, 12], [13, 14], [15]), group([16], [17])], [group([18], [19] * 7)]], pad_id=9)
+    assert batch.ids.tolist() == [[11, 12, 13, 14, 15, 16, 17, 9], [18] + [19] * 7]
+    assert batch.positions.tolist() == [[0, 1, 2, 3, 2, 0, 1, 0], [0, 1, 2, 3, 4, 5, 6, 7]]
+    assert batch.branches.tolist() == [[0, 0, 0, 0, 0, 1, 1, -1], [2] * 8]
+    assert batch.segments.tolist() == [[-1, -1, 0, 0, 1, -1, 2, -1], [-1] + [3] * 7]
+    assert batch.predictors.tolist() == [[0, 0, 1, 2, 1, 0, 5, 0], [0, 0, 1, 2, 3, 4, 5, 6]]
+    assert batch.loss_mask.int().tolist() == [[0, 0, 1, 1, 1, 0, 1, 0], [0] + [1] * 7]
+    assert batch.advantages.tolist() == [[0, 0, 1, 1, 2, 0, 1, 0], [0] + [1] * 7]
+    assert batch.old_logprobs.tolist() == [[0, 0, -1, -2, -1, 0, -1, 0], [0, -1, -2, -3, -4, -5, -6, -7]]
+    assert (batch.num_sequences, batch.num_tokens) == (4, 15)
     assert batch.ids.dtype == batch.segments.dtype == batch.positions.dtype == torch.int64
 
 
@@ -62,7 +69,7 @@ def test_best_fit_keeps_every_index_and_the_capacity():
 
 @pytest.mark.parametrize(("row_tokens", "max_tokens"), [(40, 160), (10, 40), (64, 64), (500, 100), (1, 1)])
 def test_plan_keeps_the_limits(row_tokens, max_tokens):
-    lengths = [s.num_tokens for s in random_samples(100)]
+    lengths = [s.num_tokens for s in random_samples(25)]
     batches = plan(lengths, row_tokens, max_tokens)
     assert sorted(i for rows in batches for row in rows for i in row) == list(range(100))
     for rows in batches:
@@ -77,53 +84,83 @@ def test_plan_by_hand():
     assert plan([5, 6, 4], 10, 19) == [[[1, 2]], [[0]]]
 
 
+def test_bundles_by_hand():
+    # prompt of 4, completions of 3: 4 + 3 + 3 = 10 fits, a third would make 13
+    four = group([1, 2, 3, 4], *[[5, 6, 7]] * 4)
+    assert bundles(four, 10) == [[0, 1], [2, 3]]
+    assert bundles(four, 13) == [[0, 1, 2], [3]]
+    # nothing is cut where a single completion does not fit
+    assert bundles(four, 5) == [[0], [1], [2], [3]]
+    # equal ids in two tensors are two prompts; the members of a group may lie apart
+    other = group([1, 2, 3, 4], [5])
+    assert bundles([four[0], other[0], four[1]], 100) == [[0, 2], [1]]
+
+
 def test_round_trip():
-    samples = random_samples(60)
+    samples = random_samples(20)
     batches = microbatches(samples, 64, 256, pad_id=0)
-    layout = plan([s.num_tokens for s in samples], 64, 256)
-    assert sum(batch.num_sequences for batch in batches) == 60
-    for batch, rows in zip(batches, layout, strict=True):
-        order = [index for row in rows for index in row]
-        for index, ids, old in zip(order, unpack(batch.ids, batch), unpack(batch.old_logprobs, batch), strict=True):
-            assert torch.equal(ids, samples[index].completion_ids)
-            assert torch.equal(old, samples[index].old_logprobs)
-        for s, index in enumerate(order):
-            inside = batch.segments == s
-            both = torch.cat([samples[index].prompt_ids, samples[index].completion_ids])
-            assert torch.equal(batch.ids[inside], both)
-            assert torch.equal(batch.positions[inside], torch.arange(len(both)))
-            assert set(batch.advantages[inside & batch.loss_mask].tolist()) == {
-                torch.tensor(samples[index].advantage).item()
-            }
+    assert all(batch.ids.numel() <= 256 and batch.ids.shape[1] <= 64 for batch in batches)
+    rest = {(tuple(s.prompt_ids.tolist()), tuple(s.completion_ids.tolist())): s for s in samples}
+    assert len(rest) == 80
+    for batch in batches:
+        ids, old, advantages = (unpack(v, batch) for v in (batch.ids, batch.old_logprobs, batch.advantages))
+        assert len(ids) == batch.num_sequences
+        for s in range(batch.num_sequences):
+            counted = batch.segments == s
+            prompt = batch.ids[(batch.branches == batch.branches[counted][0]) & (batch.segments < 0)]
+            sample = rest.pop((tuple(prompt.tolist()), tuple(ids[s].tolist())))
+            assert torch.equal(old[s], sample.old_logprobs)
+            assert torch.equal(advantages[s], torch.full((len(ids[s]),), sample.advantage))
+            start = len(prompt)
+            assert torch.equal(batch.positions[counted], torch.arange(start, start + len(ids[s])))
         off = ~batch.loss_mask
         assert not batch.advantages[off].any() and not batch.old_logprobs[off].any()
-        assert (batch.ids[batch.segments < 0] == 0).all()
+        assert torch.equal(batch.loss_mask, batch.segments >= 0)
+        assert (batch.ids[batch.branches < 0] == 0).all()
+    assert not rest
+
+
+def test_a_shared_prompt_is_computed_once():
+    samples = group(list(range(50)), *[[1, 2]] * 8)
+    (batch,) = microbatches(samples, 100, 100, pad_id=0)
+    assert batch.num_tokens == 50 + 8 * 2
+    assert batch.num_sequences == 8
 
 
 def test_unpack_keeps_sequences_without_counted_tokens():
-    batch = pack([sample([1, 2], []), sample([3], [4, 5])], [[0, 1]], 0)
-    assert [values.tolist() for values in unpack(batch.ids, batch)] == [[], [4, 5]]
+    batch = pack([[group([1, 2], [], [4, 5], []), group([3], [])]], 0)
+    assert [values.tolist() for values in unpack(batch.ids, batch)] == [[], [4, 5], [], []]
 
 
 def test_empty_microbatch():
-    batch = pack([], [[]], pad_id=7)
+    batch = pack([[]], pad_id=7)
     assert batch.ids.tolist() == [[7]] and batch.num_sequences == 0 and batch.num_tokens == 0
     assert unpack(batch.ids, batch) == []
 
 
 def test_a_prompt_is_needed():
     with pytest.raises(AssertionError, match="prompt"):
-        pack([sample([], [1])], [[0]], 0)
+        pack([[group([], [1])]], 0)
 
 
 def test_attention_mask_by_hand():
-    mask = attention_mask(torch.tensor([[0, 0, 1, -1]]))
-    assert mask.shape == (1, 1, 4, 4) and mask.dtype == torch.bool
-    assert mask[0, 0].int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    # a b | c | d, then e | f, then a pad: c and d see a b and themselves, f sees e
+    branches, segments = torch.tensor([[0, 0, 0, 0, 1, 1, -1]]), torch.tensor([[-1, -1, 0, 1, -1, 2, -1]])
+    mask = attention_mask(branches, segments)
+    assert mask.shape == (1, 1, 7, 7) and mask.dtype == torch.bool
+    assert mask[0, 0].int().tolist() == [
+        [1, 0, 0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0, 0],
+        [1, 1, 0, 1, 0, 0, 0],
+        [0, 0, 0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 1, 1, 0],
+        [0, 0, 0, 0, 0, 0, 1],
+    ]
 
 
-def test_packed_attention_equals_alone():
-    samples = random_samples(7)
+def test_packed_attention_and_predictors_equal_each_sequence_alone():
+    samples = random_samples(3)
     batch = microbatches(samples, 64, 10_000, pad_id=0)[0]
     table = torch.randn(100, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
@@ -133,9 +170,15 @@ def test_packed_attention_equals_alone():
             :, 0
         ]
 
-    packed = attend(batch.ids, batch.positions, attention_mask(batch.segments))
+    packed = attend(batch.ids, batch.positions, attention_mask(batch.branches, batch.segments))
     assert packed.isfinite().all()
+    predicting = packed.gather(1, batch.predictors[..., None].expand_as(packed))
     for s in range(batch.num_sequences):
-        ids = batch.ids[batch.segments == s][None]
-        alone = attend(ids, torch.arange(ids.shape[1])[None], torch.ones(ids.shape[1], ids.shape[1]).tril().bool())
-        torch.testing.assert_close(packed[batch.segments == s], alone[0], rtol=1e-12, atol=1e-12)
+        counted = batch.segments == s
+        prompt = batch.ids[(batch.branches == batch.branches[counted][0]) & (batch.segments < 0)]
+        ids = torch.cat([prompt, batch.ids[counted]])[None]
+        length = ids.shape[1]
+        alone = attend(ids, torch.arange(length)[None], torch.ones(length, length).tril().bool())[0]
+        torch.testing.assert_close(packed[counted], alone[len(prompt) :], rtol=1e-12, atol=1e-12)
+        # the state before each token of the completion, the prompt's last for the first
+        torch.testing.assert_close(predicting[counted], alone[len(prompt) - 1 : -1], rtol=1e-12, atol=1e-12)
