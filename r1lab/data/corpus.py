@@ -18,13 +18,21 @@ from r1lab.types import Question
 
 WORDS = {
     "en": {
-        "work": "Step by step, ",
-        "hurry": "So ",
+        "work": "First ",
+        "then": ", then ",
         "wait": ", wait, ",
+        "hurry": "So ",
         "guess": "I guess ",
         "end": "The answer is {}.",
     },
-    "zh": {"work": "一步一步算，", "hurry": "所以", "wait": "，不对，", "guess": "我猜是", "end": "答案是{}。"},
+    "zh": {
+        "work": "先算",
+        "then": "，再算",
+        "wait": "，不对，",
+        "hurry": "所以",
+        "guess": "我猜是",
+        "end": "答案是{}。",
+    },
 }
 FORMS = {
     "tagged": " <think> {reasoning} </think> <answer> {answer} </answer>",
@@ -39,7 +47,7 @@ FORMS = {
 class Corpus:
     """Pretraining texts by number: ``text(i)`` is a train-split question and a response, the same in every run.
 
-    ``worked`` texts write every step, ``hasty`` ones only the expression and its value, the rest guess. The first
+    ``worked`` texts write every step, ``hasty`` ones only the intermediate values, the rest guess. The first
     ``textbook`` texts are all worked and free of slips: a small model learns to copy and to add there, and from the
     rest how often which kind is written.
     """
@@ -53,7 +61,7 @@ class Corpus:
     worked: float
     """Share of texts that reason step by step."""
     hasty: float
-    """Share of texts that name the value of the whole expression at once."""
+    """Share of texts that name the intermediate values only."""
     worked_slips: float
     """Share of worked texts with a mistaken step."""
     hasty_slips: float
@@ -95,8 +103,9 @@ class Corpus:
         if kind < self.worked:
             return self._work(rng, task, words, self.worked_slips)
         if kind < self.worked + self.hasty:
-            answer = task.answer + (_slip(rng) if rng.random() < self.hasty_slips else 0)
-            return f"{words['hurry']}{task.steps()[0]}={answer}", answer
+            slips = {rng.randrange(len(task.operations)): _slip(rng)} if rng.random() < self.hasty_slips else {}
+            values = task.values(slips)[1:]
+            return words["hurry"] + ", ".join(map(str, values)), values[-1]
         answer = task.answer + (_slip(rng) if rng.random() >= self.lucky else 0)
         return f"{words['guess']}{answer}", answer
 
@@ -104,12 +113,12 @@ class Corpus:
         steps, answer = list(task.steps()), task.answer
         if rng.random() < slips:
             slipped = rng.randrange(len(task.operations))
-            mistaken = task.steps({slipped: _slip(rng)})
+            mistakes = {slipped: _slip(rng)}
             if rng.random() < self.noticed:
-                steps[slipped + 1] = f"{mistaken[slipped + 1]}{words['wait']}{steps[slipped + 1]}"
+                steps[slipped] = f"{task.steps(mistakes)[slipped]}{words['wait']}{steps[slipped]}"
             else:
-                steps, answer = list(mistaken), int(mistaken[-1])
-        return words["work"] + "=".join(steps), answer
+                steps, answer = list(task.steps(mistakes)), task.values(mistakes)[-1]
+        return words["work"] + words["then"].join(steps), answer
 
 
 def _slip(rng: random.Random) -> int:
@@ -119,7 +128,8 @@ def _slip(rng: random.Random) -> int:
 def example(question: Question) -> str:
     """The gold completion of a generated question: every step right, in the form that is asked for.
 
-    Example: ``" <think> Step by step, 7+3-9=10-9=1 </think> <answer> 1 </answer>"``.
+    Example: ``" <think> First 7+3=10, then 10-9=1 </think> <answer> 1 </answer>"``.
     """
-    reasoning = WORDS[question.language]["work"] + "=".join(task_of(question).steps())
+    words = WORDS[question.language]
+    reasoning = words["work"] + words["then"].join(task_of(question).steps())
     return FORMS["tagged"].format(reasoning=reasoning, answer=question.answer)

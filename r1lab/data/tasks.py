@@ -56,12 +56,16 @@ class Task:
         return tuple(values)
 
     def steps(self, mistakes: Mapping[int, int] | None = None) -> tuple[str, ...]:
-        """What is left to compute after 0, 1, ... operations; the last is the answer.
+        """One worked equation for each operation.
 
         >>> Task("What is 7+5-3?", 7, (("+", 5), ("-", 3))).steps()
-        ('7+5-3', '12-3', '9')
+        ('7+5=12', '12-3=9')
         """
-        return tuple(_expression(value, self.operations[done:]) for done, value in enumerate(self.values(mistakes)))
+        values = self.values(mistakes)
+        return tuple(
+            f"{sign}({left},{number})={right}" if sign.isalpha() else f"{left}{sign}{number}={right}"
+            for (sign, number), left, right in zip(self.operations, values, values[1:])
+        )
 
     @property
     def answer(self) -> int:
@@ -83,7 +87,7 @@ def products(rng: random.Random, level: int, language: str) -> Task:
 
 
 def equation(rng: random.Random, level: int, language: str) -> Task:
-    """A linear equation, solved by undoing it from the outside: ``Solve for x: 3*x+7=22`` is (22-7)/3."""
+    """A linear equation, solved by undoing it from the outside: ``Solve for x: 3*x+7=22``."""
     unknown, factor = rng.randint(1, largest(level)), ()
     if level >= 3:
         unknown, number = _factors(rng)
@@ -96,32 +100,31 @@ def equation(rng: random.Random, level: int, language: str) -> Task:
     return Task(rng.choice(wordings[language]).format(f"{left}={right}"), right, backward)
 
 
-def sequence(rng: random.Random, level: int, language: str) -> Task:
-    """The next term of an arithmetic sequence: ``What comes next: 3, 7, 11, 15?``."""
-    difference, first = rng.randint(1, 4 + level), rng.randint(1, 2 * largest(level))
-    terms = [first + difference * i for i in range(rng.randint(3, 3 + (level + 1) // 2))]
+def digits(rng: random.Random, level: int, language: str) -> Task:
+    """The sum of a number's digits: ``What is the sum of the digits of 4829?``."""
+    first, *rest = (rng.randint(1, 9) for _ in range(num_operations(level) + 1))
     wordings = {
-        "en": ("What comes next: {}?", "Next term of {}?"),
-        "zh": ("下一个数是什么：{}？", "按规律接着填：{}？"),
+        "en": ("Sum of the digits of {}?", "Add the digits of {}"),
+        "zh": ("{}的各位数字之和？", "把{}的各位数字相加"),
     }
-    text = rng.choice(wordings[language]).format(", ".join(map(str, terms)))
-    return Task(text, terms[1], (("-", terms[0]), ("+", terms[-1])))
+    text = rng.choice(wordings[language]).format("".join(map(str, (first, *rest))))
+    return Task(text, first, tuple(("+", digit) for digit in rest))
 
 
 def extreme(rng: random.Random, level: int, language: str) -> Task:
-    """The largest or the smallest of several numbers: ``Which is the largest of 34, 71, 52?``."""
+    """The largest or the smallest of several numbers: ``Which is the largest of 14,7,12?``."""
     numbers = rng.sample(range(1, 2 * level + 11), num_operations(level) + 1)
     sign = rng.choice(("max", "min"))
     word = {"en": {"max": "largest", "min": "smallest"}, "zh": {"max": "最大", "min": "最小"}}[language][sign]
     wordings = {"en": ("Which is the {} of {}?", "Find the {} of {}"), "zh": ("哪个数{}：{}？", "找出{}的数：{}")}
-    text = rng.choice(wordings[language]).format(word, ", ".join(map(str, numbers)))
+    text = rng.choice(wordings[language]).format(word, ",".join(map(str, numbers)))
     return Task(text, numbers[0], tuple((sign, number) for number in numbers[1:]))
 
 
-GAINS = {"en": ("buys {}", "finds {}", "gets {}"), "zh": ("买了{}个", "找到{}个", "得到{}个")}
-LOSSES = {"en": ("eats {}", "loses {}", "sells {}"), "zh": ("吃了{}个", "丢了{}个", "卖了{}个")}
-NAMES = {"en": ("Tom", "Ann", "Sam", "Eve"), "zh": ("小明", "小红", "小刚", "小丽")}
-THINGS = {"en": ("apples", "eggs", "plums", "figs"), "zh": ("苹果", "鸡蛋", "桃子", "梨")}
+GAINS = {"en": ("buys {}", "finds {}"), "zh": ("买了{}个", "找到{}个")}
+LOSSES = {"en": ("eats {}", "loses {}"), "zh": ("吃了{}个", "丢了{}个")}
+NAMES = {"en": ("Tom", "Ann", "Sam"), "zh": ("小明", "小红", "小刚")}
+THINGS = {"en": ("apples", "eggs", "plums"), "zh": ("苹果", "鸡蛋", "桃子")}
 
 
 def story(rng: random.Random, level: int, language: str) -> Task:
@@ -136,7 +139,7 @@ def story(rng: random.Random, level: int, language: str) -> Task:
 
 
 FAMILIES: Mapping[str, Callable[[random.Random, int, str], Task]] = {
-    family.__name__: family for family in (sums, products, equation, sequence, extreme, story)
+    family.__name__: family for family in (sums, products, equation, digits, extreme, story)
 }
 LANGUAGES = ("en", "zh")
 LEVELS = (1, 2, 3, 4, 5)
@@ -179,15 +182,7 @@ def _fold(value: int, operations: Sequence[tuple[str, int]]) -> int:
 
 
 def _expression(start: int, operations: Sequence[tuple[str, int]]) -> str:
-    """``(22-7)/3``: brackets where the written order would not be the order of the operations."""
-    text, is_sum = f"{start}", False
-    for sign, number in operations:
-        if sign in ("max", "min"):
-            return f"{sign}({','.join(map(str, (start, *(number for _, number in operations))))})"
-        if is_sum and sign in "*/":
-            text = f"({text})"
-        text, is_sum = f"{text}{sign}{number}", sign in "+-"
-    return text
+    return f"{start}" + "".join(f"{sign}{number}" for sign, number in operations)
 
 
 def _ask(rng: random.Random, language: str, expression: str) -> str:
@@ -237,7 +232,7 @@ def generate(
         language=language,
         level=level,
         source=family,
-        solution="=".join(task.steps()),
+        solution=", ".join(task.steps()),
         details={"start": task.start, "operations": [list(operation) for operation in task.operations]},
     )
 
