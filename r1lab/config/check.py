@@ -72,7 +72,11 @@ def target_faults(node: Mapping[str, Any], path: str) -> Iterator[str]:
     if node.get("_partial_"):
         return
     for name, parameter in parameters.items():
-        if parameter.default is parameter.empty and name not in given and parameter.kind is not parameter.VAR_POSITIONAL:
+        if (
+            parameter.default is parameter.empty
+            and name not in given
+            and parameter.kind is not parameter.VAR_POSITIONAL
+        ):
             yield f"{path}.{name} has no value: {target.__name__} needs it. Try {path}.{name}=..."
 
 

@@ -112,8 +112,8 @@ def digits(rng: random.Random, level: int, language: str) -> Task:
 
 
 def extreme(rng: random.Random, level: int, language: str) -> Task:
-    """The largest or the smallest of several numbers: ``Which is the largest of 14,7,12?``."""
-    numbers = rng.sample(range(1, 2 * level + 11), num_operations(level) + 1)
+    """The largest or the smallest of several numbers: ``Which is the largest of 4,7,2?``."""
+    numbers = rng.sample(range(1, 10), num_operations(level) + 1)
     sign = rng.choice(("max", "min"))
     word = {"en": {"max": "largest", "min": "smallest"}, "zh": {"max": "最大", "min": "最小"}}[language][sign]
     wordings = {"en": ("Which is the {} of {}?", "Find the {} of {}"), "zh": ("哪个数{}：{}？", "找出{}的数：{}")}

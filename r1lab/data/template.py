@@ -67,8 +67,8 @@ class _Parsing:
 
     The rules: ``tags`` and ``boxed`` read the answer block, and the last ``\\boxed{}`` where there is none; they differ
     in what a gold completion writes. ``last_number`` reads the last number, ``marker:The answer is`` what follows the
-    marker's last occurrence, to the end of the sentence. Tags are the paper's; the others suit models that were
-    trained before they came here.
+    marker's last occurrence, to the end of the sentence, ``whole`` takes all that was written before a stop text. Tags
+    are the paper's; the others suit models that were trained before they came here.
     """
 
     prefill: str = ""
@@ -77,11 +77,13 @@ class _Parsing:
 
     def __post_init__(self):
         rule, _, marker = self.answer_rule.partition(":")
-        if self.answer_rule not in ("tags", "boxed", "last_number") and not (rule == "marker" and marker.strip()):
+        if self.answer_rule not in ("tags", "boxed", "last_number", "whole") and not (
+            rule == "marker" and marker.strip()
+        ):
             raise ConfigError(
                 "The template's answer rule is unknown.",
                 f"answer_rule={self.answer_rule!r}",
-                "Choose tags, boxed, last_number or marker:WORDS.",
+                "Choose tags, boxed, last_number, whole or marker:WORDS.",
             )
 
     def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
@@ -98,6 +100,8 @@ class _Parsing:
         if self.answer_rule == "tags":
             gold = f"<think> {reasoning} </think> <answer> {answer} </answer>"
             return gold.removeprefix(self.prefill.strip())
+        if self.answer_rule == "whole":
+            return f" {answer}"
         words = {"boxed": f"The answer is \\boxed{{{answer}}}.", "last_number": f"The answer is {answer}."}
         return f"{reasoning}\n{words.get(self.answer_rule) or f'{_marker(self.answer_rule)} {answer}.'}"
 
@@ -217,11 +221,13 @@ class ChatTemplate(_Parsing):
 
 
 def read_answer(text: str, rule: str) -> str | None:
-    """The answer in running text by the rule last_number or marker; None where there is none.
+    """The answer in running text by the rule last_number, whole or marker; None where there is none.
 
     Examples: ``read_answer("9 - 4 = 5 apples", "last_number")`` is ``5``;
     ``read_answer("The answer is 3.5. Good.", "marker:The answer is")`` is ``3.5``.
     """
+    if rule == "whole":
+        return text.strip() or None
     if rule == "last_number":
         numbers = NUMBER.findall(text)
         return numbers[-1] if numbers else None

@@ -51,7 +51,11 @@ class CausalPolicy(nn.Module):
         (logprobs [M], entropy [M]) over the M counted ids of `batch` in row order.
         """
         hidden = self.model.base_model(
-            input_ids=ids, position_ids=positions, attention_mask=mask, past_key_values=cache, use_cache=cache is not None
+            input_ids=ids,
+            position_ids=positions,
+            attention_mask=mask,
+            past_key_values=cache,
+            use_cache=cache is not None,
         ).last_hidden_state
         head = self.model.get_output_embeddings()
         if batch is None:

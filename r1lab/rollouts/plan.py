@@ -45,7 +45,9 @@ class RolloutPlan:
         """What does not fit, in words, with values that would; empty when the plan can run."""
         faults = []
         if self.group_size < 2:
-            faults.append(f"group_size={self.group_size}: advantages compare completions; at least 2 are needed (paper: 16).")
+            faults.append(
+                f"group_size={self.group_size}: advantages compare completions; at least 2 are needed (paper: 16)."
+            )
         if min(self.questions, self.minibatches, self.inner_epochs, self.row_tokens, self.microbatch_tokens) < 1:
             faults.append("questions, minibatches, inner_epochs, row_tokens and microbatch_tokens must be at least 1.")
             return faults

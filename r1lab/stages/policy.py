@@ -53,7 +53,9 @@ class ModelChoice:
         context.say(f"Converting {gguf.name} once")
         key = address({"gguf": gguf.name, "bytes": gguf.stat().st_size})
         manifest = {"config": {"source": self.published.source}, "parents": {}}
-        return self.published(context.store.put("policy", key, lambda folder: convert_gguf(gguf, folder), manifest).path)
+        return self.published(
+            context.store.put("policy", key, lambda folder: convert_gguf(gguf, folder), manifest).path
+        )
 
     def compute(self):
         """The torch type of `compute_dtype`; auto asks the machine, for a CPU without bfloat16 units crawls on it."""

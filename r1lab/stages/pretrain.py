@@ -13,6 +13,7 @@ from r1lab.artifacts.store import Artifact
 from r1lab.config.resolved import plain_config
 from r1lab.data.corpus import Corpus
 from r1lab.data.template import R1ZeroTemplate
+from r1lab.functional.schedules import as_schedule
 from r1lab.disk import write_json_atomic
 from r1lab.records.progress import PRETRAIN_COLUMNS, track
 from r1lab.stages.base import Context
@@ -37,7 +38,8 @@ class LocalBase:
     """Its fixed sentences become single tokens: the paper's words cost a handful of them."""
     optim: AdamW
     steps: int
-    texts_per_step: int
+    texts_per_step: int | Mapping[int, int]
+    """A mapping is a schedule over steps."""
     row_tokens: int
     microbatch_tokens: int
     compute_dtype: str
@@ -48,10 +50,16 @@ class LocalBase:
         """Address of the base: its recipe and nothing else."""
         return address({"local base": plain_config(self)})
 
+    @property
+    def num_texts(self) -> int:
+        """Texts of the whole corpus."""
+        per_step = as_schedule(self.texts_per_step)
+        return sum(per_step(step) for step in range(self.steps))
+
     def describe(self) -> str:
         """One line: what is small about it."""
         layers, width = self.architecture.get("num_hidden_layers"), self.architecture.get("hidden_size")
-        return f"a {self.family} of {layers} layers, width {width}, trained on {self.steps * self.texts_per_step:,} generated texts"
+        return f"a {self.family} of {layers} layers, width {width}, trained on {self.num_texts:,} generated texts"
 
     def obtain(self, context: Context) -> Artifact:
         """The stored base, trained now if it is not there yet."""
@@ -59,7 +67,10 @@ class LocalBase:
         if found is None:
             context.say(f"No base {self.address} yet: training {self.describe()}")
             found = context.store.put(
-                "policy", self.address, lambda folder: self.build(folder, context), {"config": plain_config(self), "parents": {}}
+                "policy",
+                self.address,
+                lambda folder: self.build(folder, context),
+                {"config": plain_config(self), "parents": {}},
             )
         return found
 
@@ -100,16 +111,22 @@ class LocalBase:
         from r1lab.models.local import build_tokenizer
 
         before, after = self.template.text.split("{question}")
-        texts = (question.text + response for question, response in map(self.corpus.text, range(self.tokenizer_texts)))
+        # apart, or merges would be learned across the place where the template's end stands
+        texts = (
+            text
+            for question, response in map(self.corpus.text, range(self.tokenizer_texts))
+            for text in (question.text, response)
+        )
         return build_tokenizer(texts, self.vocab_size, phrases=(before, after))
 
     def batches(self, tokenizer) -> Iterator[list[TrainingSample]]:
         """One list of samples for each optimizer step, in the order of the corpus."""
         import torch
 
+        per_step, done = as_schedule(self.texts_per_step), 0
         for step in range(self.steps):
-            first = step * self.texts_per_step
-            pairs = [self.corpus.text(index) for index in range(first, first + self.texts_per_step)]
+            pairs = [self.corpus.text(index) for index in range(done, done + per_step(step))]
+            done += len(pairs)
             prompts = tokenizer([self.template.render(question) for question, _ in pairs])["input_ids"]
             responses = tokenizer([response for _, response in pairs])["input_ids"]
             yield [
@@ -117,7 +134,6 @@ class LocalBase:
                                torch.zeros(len(response) + 1), 0.0)
                 for prompt, response in zip(prompts, responses)
             ]  # fmt: skip
-
 
 
 @dataclass(frozen=True)
@@ -128,7 +144,11 @@ class PretrainStage:
 
     def faults(self) -> list[str]:
         """Only a model at local scale has a base to train."""
-        return [] if self.base else ["stage=pretrain makes local bases; this model has none. Try model=v3base scale=local."]
+        return (
+            []
+            if self.base
+            else ["stage=pretrain makes local bases; this model has none. Try model=v3base scale=local."]
+        )
 
     def run(self, context: Context) -> None:
         """Trains and stores the base, or finds it."""

@@ -11,7 +11,9 @@ from r1lab.stages.base import Context
 from r1lab.stages.watch import RunTables
 
 
-def write_report(context: Context, tables: RunTables, description: str, policy: Path, seconds: dict[str, float]) -> None:
+def write_report(
+    context: Context, tables: RunTables, description: str, policy: Path, seconds: dict[str, float]
+) -> None:
     """Writes summary.json, training.png and report.txt into the run folder and shows the text."""
     evaluations, steps = tables.evaluations(), tables.steps.rows()
     before, after = evaluations[0], evaluations[-1]

@@ -10,8 +10,9 @@ from typing import Any
 
 from r1lab.artifacts.address import address
 from r1lab.data.mix import Mix
-from r1lab.data.template import Template
+from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.evaluation.run import Evaluation
+from r1lab.functional.schedules import as_schedule
 from r1lab.rewards.rubric import FaultBudget, Rubric
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import KeepAll
@@ -22,6 +23,7 @@ from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
 from r1lab.types import Question
+
 
 @dataclass(frozen=True)
 class RLStage:
@@ -55,7 +57,9 @@ class RLStage:
                 if (steps := getattr(self, name)) % updates:
                     low = steps // updates * updates
                     fits = ", ".join(str(s) for s in (low, low + updates) if s)
-                    faults.append(f"stage.{name}={steps} is no whole number of phases of {updates} updates. Values that fit: {fits}.")
+                    faults.append(
+                        f"stage.{name}={steps} is no whole number of phases of {updates} updates. Values that fit: {fits}."
+                    )
         if self.max_steps < 1 or self.checkpoint_steps < 1:
             faults.append("stage.max_steps and stage.checkpoint_steps must be at least 1.")
         if "accuracy" not in self.evaluation.rewards:
@@ -73,11 +77,19 @@ class RLStage:
         for rewards in (self.rewards, self.evaluation.rewards):
             check_gold(Rubric(rewards), self.template, heldout)
         model, tokenizer = self.policy.obtain(context)
+        self.check_lengths(model, tokenizer, heldout)
         checkpoints = self.train(context, model, tokenizer, heldout)
         if context.first_rank:
             last, state = checkpoints.newest(context.say)
             policy = self.store_policy(context, last)
             write_report(context, RunTables(context.folder), self.policy.describe(), policy, state["seconds"])
+
+    def check_lengths(self, model: Any, tokenizer: Any, heldout: list[Question]) -> None:
+        """No prompt is ever cut: held-out questions and those of the first phase must leave room for a completion."""
+        longest = max(as_schedule(self.plan.max_new_tokens)(step) for step in (0, self.max_steps - 1))
+        questions, _ = self.mix.draw(self.mix.start(), self.plan.questions, 0)
+        room = model.config.max_position_embeddings - max(longest, self.evaluation.max_new_tokens)
+        check_prompt_tokens(self.template, [*heldout, *questions], tokenizer, room)
 
     def train(self, context: Context, model: Any, tokenizer: Any, heldout: list[Question]):
         """Runs the phases that are not done yet; returns the checkpoints."""
@@ -114,14 +126,20 @@ class RLStage:
         )
         module.phase, module.step, module.cursor = state["phase"], state["step"], state["cursor"]
         module.clock.load(state["seconds"])
-        mirror = context.tracker(context.folder, context.record.id, context.config, context.record.id) if context.first_rank else None
+        mirror = (
+            context.tracker(context.folder, context.record.id, context.config, context.record.id)
+            if context.first_rank
+            else None
+        )
         with track(self.max_steps, "training", RL_COLUMNS, state["step"], quiet=not context.first_rank) as progress:
             judge = Collector(engine, tokenizer, self.template, judges)
             trainer = build_trainer(
                 self.strategy,
                 [
                     Recorder(tables, rubric, self.fault_budget, progress, mirror),
-                    Evaluator(tables, self.evaluation, judge, heldout, self.max_steps, context.seed, mirror, context.say),
+                    Evaluator(
+                        tables, self.evaluation, judge, heldout, self.max_steps, context.seed, mirror, context.say
+                    ),
                     # last: a checkpoint vouches for the rows and evaluations before it
                     Checkpointer(checkpoints, tokenizer, self.checkpoint_steps, self.max_steps, found and found[0]),
                 ],
@@ -154,4 +172,3 @@ class RLStage:
 
         manifest = {"config": context.config, "parents": {"run": context.record.id}}
         return context.store.put("policy", key, copy, manifest).path
-

@@ -161,9 +161,7 @@ class Evaluator(L.Callback):
             self.say(f"Evaluating {kind} training: {len(self.heldout)} held-out questions x {samples} samples")
         with module.clock("evaluation"):
             self.collector.engine.version = module.step
-            groups = self.evaluation(
-                self.collector, self.heldout, samples, (self.seed, "evaluation"), rank, world_size
-            )
+            groups = self.evaluation(self.collector, self.heldout, samples, (self.seed, "evaluation"), rank, world_size)
             weights = self.collector.rubric.weights(0)
             self.tables.write_groups(groups, weights, module.phase, module.step, f"evaluation-{kind}", rank)
             outcomes = all_outcomes([outcome(group) for group in groups])
@@ -178,7 +176,10 @@ class Evaluator(L.Callback):
             path.parent.mkdir(exist_ok=True)
             write_json_atomic(path, numbers)
             if self.mirror is not None:
-                flat = {f"evaluation/{k}": v["mean"] if isinstance(v, dict) and "mean" in v else v for k, v in numbers.items()}
+                flat = {
+                    f"evaluation/{k}": v["mean"] if isinstance(v, dict) and "mean" in v else v
+                    for k, v in numbers.items()
+                }
                 self.mirror.log_metrics({k: v for k, v in flat.items() if isinstance(v, (int, float))}, module.step)
             if kind != "during":
                 self.say(evaluation_line(numbers))

@@ -218,7 +218,10 @@ class GRPOModule(L.LightningModule):
             rows = reduced(rows, dist.ReduceOp.SUM, self.device)
             sizes = reduced(sizes, dist.ReduceOp.MAX, self.device)
         return [
-            Minibatch(b.batches + [pack([[]], pad_id)] * (max(size, 1) - len(b.batches)), Counts(max(row[0], 1), max(row[1], 1)))
+            Minibatch(
+                b.batches + [pack([[]], pad_id)] * (max(size, 1) - len(b.batches)),
+                Counts(max(row[0], 1), max(row[1], 1)),
+            )
             for b, row, size in zip(packed, rows, sizes)
         ]
 

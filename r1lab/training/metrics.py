@@ -43,7 +43,9 @@ class PhaseMetrics:
         self.sums["mismatch_mean"] += gap.sum()
         self.peaks["mismatch_max"] = torch.maximum(gap.max(), torch.as_tensor(self.peaks["mismatch_max"]))
 
-    def add(self, loss: Tensor, logprobs: Tensor, entropy: Tensor, stats: dict[str, Tensor], batch: PackedBatch) -> None:
+    def add(
+        self, loss: Tensor, logprobs: Tensor, entropy: Tensor, stats: dict[str, Tensor], batch: PackedBatch
+    ) -> None:
         """One microbatch of an update."""
         ratio = torch.exp(logprobs.detach() - batch.old_logprobs)[batch.loss_mask]
         if len(ratio):

@@ -29,7 +29,9 @@ class Strategy:
 
     def __post_init__(self):
         if self.kind not in KINDS:
-            raise ConfigError(f"There is no strategy {self.kind!r}.", f"strategy.kind={self.kind}", f"One of {', '.join(KINDS)}.")
+            raise ConfigError(
+                f"There is no strategy {self.kind!r}.", f"strategy.kind={self.kind}", f"One of {', '.join(KINDS)}."
+            )
         if self.kind == "single" and self.world_size > 1:
             raise ConfigError(
                 "strategy=single is one process.",

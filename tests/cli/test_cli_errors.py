@@ -50,7 +50,9 @@ def test_all_faults_of_a_configuration_at_once(tmp_path):
 
 
 def test_batch_arithmetic_names_values_that_fit(tmp_path):
-    done = r1lab(f"run.root={tmp_path}", "stage.plan.questions=64", "stage.plan.minibatches=15", "stage.plan.group_size=1")
+    done = r1lab(
+        f"run.root={tmp_path}", "stage.plan.questions=64", "stage.plan.minibatches=15", "stage.plan.group_size=1"
+    )
     assert done.returncode == 1
     assert "questions=64 do not split into minibatches=15" in done.stderr and "16" in done.stderr
     assert "group_size=1" in done.stderr
@@ -107,7 +109,9 @@ def test_a_model_folder_with_missing_shards(tmp_path):
     (tmp_path / "model.safetensors.index.json").write_text(
         json.dumps({"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}})
     )
-    done = r1lab("model=smollm2_135m", f"model.published.source={tmp_path}", "mix=local", f"run.root={tmp_path / 'out'}")
+    done = r1lab(
+        "model=smollm2_135m", f"model.published.source={tmp_path}", "mix=local", f"run.root={tmp_path / 'out'}"
+    )
     assert done.returncode == 1 and "model-00002-of-00002.safetensors" in done.stderr
 
 

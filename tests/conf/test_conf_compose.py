@@ -98,7 +98,11 @@ YAMLS = sorted(p for folder in ("conf", "experiments", "sweeps") for p in (ROOT 
 @pytest.mark.parametrize("path", YAMLS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_file_says_what_where_from_and_how(path):
     head = [line for line in path.read_text().splitlines() if line.startswith("#") and "@package" not in line]
-    wanted = ("question:", "expect:", "command:", "outcome:") if "conf" not in path.parts else ("what:", "source:", "command:")
+    wanted = (
+        ("question:", "expect:", "command:", "outcome:")
+        if "conf" not in path.parts
+        else ("what:", "source:", "command:")
+    )
     for line, word in zip(head, wanted):
         assert line.startswith(f"# {word}"), f"{path}: {line}"
     assert len(head) >= len(wanted)

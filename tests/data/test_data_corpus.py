@@ -38,7 +38,7 @@ def test_texts_are_the_same_in_every_run_and_of_the_train_split():
 
 def test_kinds_of_reasoning_have_their_shares():
     texts = [text for _, text in map(corpus().text, range(3000))]
-    worked = sum("Step by step" in text or "一步一步" in text for text in texts) / 3000
+    worked = sum("First" in text or "先算" in text for text in texts) / 3000
     guessed = sum("I guess" in text or "我猜" in text for text in texts) / 3000
     assert worked == pytest.approx(0.4, abs=0.03)  # three standard errors: 3 * sqrt(.4*.6/3000) = 0.027
     assert guessed == pytest.approx(0.3, abs=0.03)
@@ -57,7 +57,7 @@ def test_form_does_not_predict_correctness():
 
 def test_the_textbook_comes_first():
     texts = [corpus(textbook=50).text(i) for i in range(300)]
-    assert all("Step by step" in text or "一步一步" in text for _, text in texts[:50])
+    assert all("First" in text or "先算" in text for _, text in texts[:50])
     assert all(answer_of(text) == question.answer for question, text in texts[:50])
     assert texts[50:] == [corpus().text(i) for i in range(50, 300)]
 
@@ -75,14 +75,15 @@ def test_a_clean_worked_text_is_right_and_a_noticed_slip_is_mended():
 def test_languages_mix():
     other = 0
     for question, text in map(corpus(other_language=0.25).text, range(2000)):
-        words = re.search(r"Step|guess|So|一步|猜|所以", text)
+        words = re.search(r"First|guess|So|先算|猜|所以", text)
         other += bool(words) and (words[0].isascii() != (question.language == "en"))
     assert 0.1 < other / 2000 < 0.3
 
 
 def test_the_gold_completion_is_tagged_worked_and_right():
     question = generate(0, 1, ("sums",), (3,), ("en",))
-    gold = f" <think> Step by step, {question.solution} </think> <answer> {question.answer} </answer>"
+    steps = question.solution.replace(", ", ", then ")
+    gold = f" <think> First {steps} </think> <answer> {question.answer} </answer>"
     assert example(question) == gold
     assert question.solution.endswith(f"={question.answer}")
 

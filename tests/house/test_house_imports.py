@@ -50,9 +50,7 @@ def test_imports_go_down(path):
 
 
 def test_no_circles():
-    graph = {
-        "r1lab." + str(p.relative_to(PACKAGE).with_suffix("")).replace("/", "."): imports_of(p) for p in FILES
-    }
+    graph = {"r1lab." + str(p.relative_to(PACKAGE).with_suffix("")).replace("/", "."): imports_of(p) for p in FILES}
     done, open_ = set(), []
 
     def visit(module):

@@ -90,7 +90,9 @@ def one_row(logprobs, old, advantage, ref=None, **parts):
     (batch,) = microbatches([sample], 64, 64, 0)
     grid = torch.zeros(batch.ids.shape)
     if ref is not None:
-        batch = type(batch)(**{**batch.__dict__, "ref_logprobs": grid.masked_scatter(batch.loss_mask, torch.tensor(ref))})
+        batch = type(batch)(
+            **{**batch.__dict__, "ref_logprobs": grid.masked_scatter(batch.loss_mask, torch.tensor(ref))}
+        )
     objective = Objective(
         parts.get("advantage", GroupCentered()),
         parts.get("surrogate", Clipped(0.2, 0.2)),
@@ -98,7 +100,9 @@ def one_row(logprobs, old, advantage, ref=None, **parts):
         parts.get("aggregate", SequenceMean()),
     )
     loss, stats = objective(
-        grid.masked_scatter(batch.loss_mask, torch.tensor(logprobs)), batch, parts.get("counts", Counts(1, len(logprobs)))
+        grid.masked_scatter(batch.loss_mask, torch.tensor(logprobs)),
+        batch,
+        parts.get("counts", Counts(1, len(logprobs))),
     )
     return float(loss), {name: float(value) for name, value in stats.items()}
 

@@ -1,0 +1,109 @@
+"""One phase of the module by itself: ratio 1 on the first update, faults left out, the reference refreshed."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from r1lab.data.mix import GeneratedSource, Mix
+from r1lab.data.template import R1ZeroTemplate
+from r1lab.engines.torch_engine import TorchEngine
+from r1lab.functional.advantages import GroupNormalized
+from r1lab.functional.aggregate import SequenceMean
+from r1lab.functional.kl import KL
+from r1lab.functional.surrogates import Clipped
+from r1lab.models.causal import CausalPolicy
+from r1lab.rewards.controls import RandomReward
+from r1lab.rewards.rubric import Rubric
+from r1lab.rollouts.collect import Collector
+from r1lab.rollouts.plan import RolloutPlan
+from r1lab.rollouts.selection import KeepAll
+from r1lab.training.grpo import GRPOModule, Phases, Recipe
+from r1lab.training.objective import Objective
+from r1lab.training.optim import AdamW
+from r1lab.training.strategy import Strategy
+from r1lab.training.trainer import build_trainer
+from r1lab.types import Score, Status
+
+PLAN = RolloutPlan(
+    questions=4, group_size=3, minibatches=2, inner_epochs=1, max_new_tokens=10, temperature=1.0, top_p=1.0, top_k=0,
+    old_logprobs="sampler", row_tokens=64, microbatch_tokens=128,
+)  # fmt: skip
+
+
+class SomeBroken(RandomReward):
+    """Every fourth judgement times out."""
+
+    def __call__(self, rollouts):
+        return [
+            Score(1.0, Status.TIMEOUT, "verifier exceeded 5 s", 5003.0) if i % 4 == 3 else score
+            for i, score in enumerate(super().__call__(rollouts))
+        ]
+
+
+def trained(model, tokenizer, phases=1, reward=None, plan=PLAN, ref_refresh_steps=0, kl_coef=0.1):
+    policy = CausalPolicy(model)
+    collector = Collector(
+        TorchEngine(policy, tokenizer.pad_token_id, 64), tokenizer, R1ZeroTemplate(),
+        Rubric({"random": reward or RandomReward(weight=1.0, seed=0)}),
+    )  # fmt: skip
+    objective = Objective(GroupNormalized(1e-6, 0), Clipped(0.2, 0.2), KL(kl_coef, "k3"), SequenceMean())
+    optim = AdamW(lr=1e-2, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, max_grad_norm=1.0)
+    module = GRPOModule(policy, collector, Recipe(plan, objective, KeepAll(), optim, ref_refresh_steps), seed=0)
+    mix = Mix({"sums": GeneratedSource(["sums"], [1], ["en"])}, {"sums": 1}, seed=0)
+    trainer = build_trainer(Strategy("single", 1, 1, "cpu", 1))
+    trainer.fit(module, Phases(mix, plan, 0, 1, phases, mix.start(), 0, 1))
+    return module
+
+
+def test_the_first_update_has_ratio_exactly_one(tiny_model, tokenizer):
+    one = dataclasses.replace(PLAN, minibatches=1)
+    metrics = trained(tiny_model(), tokenizer, plan=one).report.metrics
+    assert metrics["ratio_max"] == 1.0 and metrics["clip_share"] == 0.0
+    assert 0 < metrics["mismatch_max"] < 1e-4  # the sampler's own float32 rounding, measured and shown
+
+
+def test_later_minibatches_are_off_policy(tiny_model, tokenizer):
+    # the second minibatch is seen by a policy that has moved: its ratio is no longer 1
+    assert trained(tiny_model(), tokenizer).report.metrics["ratio_max"] > 1.0
+
+
+@pytest.mark.parametrize("source", ["sampler", "recompute"])
+def test_both_sources_of_old_logprobs_make_the_same_update(source, tiny_model, tokenizer):
+    reference = trained(tiny_model(dtype=torch.float64), tokenizer)
+    other = trained(tiny_model(dtype=torch.float64), tokenizer, plan=dataclasses.replace(PLAN, old_logprobs=source))
+    for a, b in zip(reference.policy.parameters(), other.policy.parameters()):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
+
+
+def test_a_broken_score_does_not_train(tiny_model, tokenizer):
+    module = trained(tiny_model(), tokenizer, reward=SomeBroken(weight=1.0, seed=0))
+    report = module.report
+    broken = [r for g in report.groups for r in g.rollouts if not r.judged]
+    assert len(broken) == 3 and all(r.scores["random"].status is Status.TIMEOUT for r in broken)
+    assert report.metrics["fault/timeout"] == pytest.approx(3 / 12)
+    judged = sum(len(r.completion) for g in report.groups for r in g.rollouts if r.judged)
+    assert report.metrics["tokens_trained"] == judged
+    for group in report.groups:
+        assert len(report.advantages[group.index]) == len(group.rewards)
+
+
+def test_the_reference_is_replaced_every_n_updates(tiny_model, tokenizer):
+    def equal(module):
+        return all(torch.equal(a, b) for a, b in zip(module.policy.parameters(), module.reference.parameters()))
+
+    assert not equal(trained(tiny_model(), tokenizer))  # two updates, never replaced
+    assert equal(trained(tiny_model(), tokenizer, ref_refresh_steps=2))
+    assert not equal(trained(tiny_model(), tokenizer, ref_refresh_steps=4))
+    assert equal(trained(tiny_model(), tokenizer, phases=2, ref_refresh_steps=4))
+
+
+def test_without_kl_there_is_no_reference(tiny_model, tokenizer):
+    module = trained(tiny_model(), tokenizer, kl_coef=0.0)
+    assert module.reference is None and module.report.metrics["kl"] == 0.0
+
+
+def test_any_number_may_be_a_schedule(tiny_model, tokenizer):
+    plan = dataclasses.replace(PLAN, max_new_tokens={0: 10, 2: 4})
+    module = trained(tiny_model(), tokenizer, phases=2, plan=plan)
+    assert max(len(r.completion) for g in module.report.groups for r in g.rollouts) == 4
