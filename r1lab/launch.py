@@ -26,7 +26,7 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
     plain = OmegaConf.to_container(config, resolve=True)
     root = Path(config.run.root)
     key, name = run_address(plain), config.run.name
-    if (rank := int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))) > 0:
+    if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) > 0:
         record = RunRecord.attach(root, name, key)
         stage.run(context(record, config, plain, first_rank=False))
         return
@@ -41,7 +41,7 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
         seeds={"run": config.run.seed},
     ) as record:
         if record.finished:
-            print(f"This run is finished; run.resume=never would do it again.")
+            print("This run is finished; run.resume=never would do it again.")
             print((record.folder / "report.txt").read_text())
         else:
             stage.run(context(record, config, plain, first_rank=True))

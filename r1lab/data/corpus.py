@@ -9,7 +9,7 @@ alone can not teach a model to be right.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from r1lab.data.tasks import GeneratedTasks, Task, task_of
@@ -70,7 +70,7 @@ class Corpus:
     """Share of the worked slips that the text notices and mends."""
     lucky: float
     """Share of guesses that are right."""
-    forms: dict[str, float]
+    forms: Mapping[str, float]
     """Weight of each form of ``FORMS``; the same for all kinds of reasoning."""
     other_language: float
     """Share of texts that do not reason in the question's language."""
@@ -98,7 +98,7 @@ class Corpus:
         others = [language for language in WORDS if language != question.language]
         return rng.choice(others) if rng.random() < self.other_language else question.language
 
-    def _reason(self, rng: random.Random, task: Task, words: dict[str, str]) -> tuple[str, int]:
+    def _reason(self, rng: random.Random, task: Task, words: Mapping[str, str]) -> tuple[str, int]:
         kind = rng.random()
         if kind < self.worked:
             return self._work(rng, task, words, self.worked_slips)
@@ -109,7 +109,7 @@ class Corpus:
         answer = task.answer + (_slip(rng) if rng.random() >= self.lucky else 0)
         return f"{words['guess']}{answer}", answer
 
-    def _work(self, rng: random.Random, task: Task, words: dict[str, str], slips: float) -> tuple[str, int]:
+    def _work(self, rng: random.Random, task: Task, words: Mapping[str, str], slips: float) -> tuple[str, int]:
         steps, answer = list(task.steps()), task.answer
         if rng.random() < slips:
             slipped = rng.randrange(len(task.operations))

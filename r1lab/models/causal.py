@@ -81,7 +81,7 @@ def shards_of(policy: CausalPolicy) -> list[FSDPModule]:
 
 
 def reshard(policy: CausalPolicy) -> None:
-    """Frees the full parameters that a forward without backward leaves behind; nothing to do where nothing is sharded."""
+    """Frees the full parameters that a forward without backward leaves behind, where the policy is sharded."""
     for shard in shards_of(policy):
         shard.reshard()
 

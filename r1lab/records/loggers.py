@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from r1lab.errors import StorageError
 from r1lab.disk import plain, replacing, storing
+from r1lab.errors import StorageError
 
 if TYPE_CHECKING:
     from r1lab.records.mirror import Mirror

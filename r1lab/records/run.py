@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from r1lab.errors import StorageError
 from r1lab.disk import Lock, holder, replacing, require_space, storing, write_json_atomic
+from r1lab.errors import StorageError
 from r1lab.records.machine import code, machine
 
 Resume = Literal["auto", "never", "always"]

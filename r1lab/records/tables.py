@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from r1lab.errors import DataError
 from r1lab.disk import replacing, storing
+from r1lab.errors import DataError
 from r1lab.types import Rollout
 
 if TYPE_CHECKING:

@@ -54,11 +54,12 @@ class RolloutPlan:
         parts = self.minibatches * world_size
         if self.questions % parts:
             ranks = f" on {world_size} ranks" if world_size > 1 else ""
+            low = self.questions // parts * parts
             near = nearest_divisors(self.questions, world_size, self.minibatches)
             faults.append(
                 f"questions={self.questions} do not split into minibatches={self.minibatches}{ranks} of whole groups. "
                 + (f"minibatches that fit: {near}. " if near else "")
-                + f"questions that fit: {self.questions // parts * parts or parts}, {(self.questions // parts + 1) * parts}."
+                + f"questions that fit: {low or parts}, {low + parts}."
             )
         if self.old_logprobs not in ("sampler", "recompute"):
             faults.append(f"old_logprobs={self.old_logprobs!r}: choose sampler or recompute.")

@@ -8,8 +8,8 @@ from typing import Any
 
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template
-from r1lab.evaluation.run import Evaluation, outcome, summarize
 from r1lab.disk import write_json_atomic
+from r1lab.evaluation.run import Evaluation, outcome, summarize
 from r1lab.rewards.rubric import Rubric
 from r1lab.stages.base import Context
 from r1lab.stages.gold import check_gold

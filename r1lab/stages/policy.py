@@ -23,7 +23,7 @@ class ModelChoice:
     local: LocalBase | None
     """How the local base is made; None uses the published weights."""
     compute_dtype: str
-    """Type of matrix products: float32, bfloat16 under autocast with float32 weights, or auto: bfloat16 where it is fast."""
+    """Type of matrix products: float32, bfloat16 (autocast, float32 weights), or auto: bfloat16 where it is fast."""
 
     def faults(self) -> list[str]:
         """What cannot be loaded, seen before the slow load."""

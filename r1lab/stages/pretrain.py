@@ -13,8 +13,8 @@ from r1lab.artifacts.store import Artifact
 from r1lab.config.resolved import plain_config
 from r1lab.data.corpus import Corpus
 from r1lab.data.template import R1ZeroTemplate
-from r1lab.functional.schedules import as_schedule
 from r1lab.disk import write_json_atomic
+from r1lab.functional.schedules import as_schedule
 from r1lab.records.progress import PRETRAIN_COLUMNS, track
 from r1lab.stages.base import Context
 from r1lab.training.optim import AdamW
@@ -90,10 +90,14 @@ class LocalBase:
             torch.manual_seed(self.seed)
             config = shrink(
                 self.family,
-                dict(self.architecture)
-                | {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id,
-                   "bos_token_id": None},
-            )  # fmt: skip
+                {
+                    **self.architecture,
+                    "vocab_size": len(tokenizer),
+                    "eos_token_id": tokenizer.eos_token_id,
+                    "pad_token_id": tokenizer.pad_token_id,
+                    "bos_token_id": None,
+                },
+            )
             model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
         policy = CausalPolicy(model, getattr(torch, self.compute_dtype))
         module = SFTModule(policy, self.optim, self.row_tokens, self.microbatch_tokens, tokenizer.pad_token_id)

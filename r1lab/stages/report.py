@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from r1lab.evaluation.report import before_after_table, peak_rss_bytes, plot_training, sample_completions, summary
 from r1lab.disk import replacing, write_json_atomic
+from r1lab.evaluation.report import before_after_table, peak_rss_bytes, plot_training, sample_completions, summary
 from r1lab.stages.base import Context
 from r1lab.stages.watch import RunTables
 

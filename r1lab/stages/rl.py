@@ -58,7 +58,7 @@ class RLStage:
                     low = steps // updates * updates
                     fits = ", ".join(str(s) for s in (low, low + updates) if s)
                     faults.append(
-                        f"stage.{name}={steps} is no whole number of phases of {updates} updates. Values that fit: {fits}."
+                        f"stage.{name}={steps} is no whole number of phases of {updates} updates. It could be {fits}."
                     )
         if self.max_steps < 1 or self.checkpoint_steps < 1:
             faults.append("stage.max_steps and stage.checkpoint_steps must be at least 1.")

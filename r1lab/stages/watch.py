@@ -11,8 +11,8 @@ from typing import Any
 import lightning as L
 import torch.distributed as dist
 
-from r1lab.evaluation.run import Evaluation, Outcome, outcome, summarize
 from r1lab.disk import write_json_atomic
+from r1lab.evaluation.run import Evaluation, Outcome, outcome, summarize
 from r1lab.records.loggers import JsonlLog
 from r1lab.records.progress import Progress
 from r1lab.records.tables import ROLLOUTS, SCORES, STEPS, Table, rollout_rows, score_rows

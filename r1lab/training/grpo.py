@@ -58,7 +58,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Phases:
-    """The phases a rank has still to do: a pure function of mix, seed and where it starts, so any rank can name them."""
+    """The phases a rank has still to do, a function of mix, seed and where it starts: any rank can name them."""
 
     mix: Mix
     plan: RolloutPlan

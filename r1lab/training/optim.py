@@ -48,7 +48,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> float
         raise TrainingError(
             "The gradient is not finite; the weights were left as they are.",
             f"gradient norm {float(norm)}",
-            "Lower optim.lr or objective.surrogate.clip_high, then run the same command: it goes on from the last checkpoint.",
+            "Lower optim.lr or objective.surrogate.clip_high. The last checkpoint is whole.",
         )
     return float(norm)
 

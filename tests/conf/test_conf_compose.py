@@ -110,7 +110,7 @@ def test_every_file_says_what_where_from_and_how(path):
 
 @pytest.mark.parametrize("path", sorted((CONF / "stage").glob("*.yaml")), ids=lambda p: p.stem)
 def test_numbers_of_a_stage_bear_their_source(path):
-    previous_is_source = False
+    previous_is_source = previous_was_number = False
     for line in path.read_text().splitlines():
         stripped = line.strip()
         if stripped.startswith("#"):

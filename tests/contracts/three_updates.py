@@ -7,9 +7,6 @@ import sys
 from pathlib import Path
 
 import torch
-
-torch.set_num_threads(1)
-
 from transformers import AutoModelForCausalLM, Qwen2Config
 
 from r1lab.data.mix import GeneratedSource, Mix
@@ -35,6 +32,7 @@ from r1lab.training.trainer import build_trainer
 
 
 def main(kind: str, devices: str, folder: str) -> None:
+    torch.set_num_threads(1)
     template = R1ZeroTemplate()
     phrases = tuple(template.text.split("{question}"))
     tokenizer = build_tokenizer(["What is 7+5-3? First 7+5=12, then 12-3=9"] * 3, 300, phrases)

@@ -1,5 +1,8 @@
 """The small tokenizer and the shrunken configs."""
 
+import subprocess
+import sys
+
 import pytest
 
 from r1lab.errors import ModelError
@@ -58,6 +61,18 @@ def test_same_texts_same_tokenizer_and_a_saved_one_agrees(tokenizer, tmp_path):
         assert loaded(text).input_ids == tokenizer(text).input_ids
         assert loaded.decode(loaded(text).input_ids) == text
     assert (loaded.eos_token_id, loaded.pad_token_id) == (tokenizer.eos_token_id, tokenizer.pad_token_id)
+
+
+def test_another_process_learns_the_same_tokenizer():
+    code = (
+        "import hashlib; from r1lab.models.local import build_tokenizer\n"
+        "texts = [f'{a}+{b}={a + b}, then so on {a}' for a in range(30) for b in range(10)]\n"
+        "tokenizer = build_tokenizer(texts, 300)\n"
+        "print(hashlib.sha256(str(sorted(tokenizer.get_vocab().items())).encode()).hexdigest())"
+    )
+    run = [sys.executable, "-c", code]
+    hashes = {subprocess.run(run, capture_output=True, text=True, check=True).stdout for _ in range(2)}
+    assert len(hashes) == 1
 
 
 def test_a_vocabulary_without_room_says_what_it_needs():

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from r1lab.errors import StorageError
 from r1lab.disk import Lock, plain, replacing, require_space, write_json_atomic
+from r1lab.errors import StorageError
 
 
 class Finish(StrEnum):

@@ -1,6 +1,7 @@
 """The GRPO gradient against an independent float64 reference, and losses worked by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -62,24 +63,26 @@ def test_gradient_equals_an_independent_reference(clips, kind):
     counts = Counts(len(samples), sum(lengths))
     mine = torch.zeros((), dtype=torch.float64)
     for batch in microbatches(samples, row_tokens=12, max_tokens=24, pad_id=0):
-        order = [int(torch.nonzero(torch.tensor([len(i) for i in ids]) == int(n))[0])
-                 for n in batch.segments[batch.loss_mask].bincount()]  # fmt: skip
-        grid = torch.zeros(batch.ids.shape, dtype=torch.float64)
-        wide = torch.cat([logits[k].log_softmax(-1).gather(1, ids[k][:, None])[:, 0] for k in order])
-        batch = type(batch)(
-            **{**batch.__dict__, "advantages": batch.advantages.double(),
-               "old_logprobs": grid.masked_scatter(batch.loss_mask, torch.cat([old[k] for k in order])),
-               "ref_logprobs": grid.masked_scatter(batch.loss_mask, torch.cat([ref[k] for k in order])),
-               "advantages": grid.masked_scatter(
-                   batch.loss_mask, torch.cat([advantages[k].expand(lengths[k]) for k in order]))}
-        )  # fmt: skip
-        loss, stats = objective(grid.masked_scatter(batch.loss_mask, wide), batch, counts)
-        mine = mine + loss
+        # lengths differ, so a completion's length says which sample it is
+        order = [lengths.index(int(n)) for n in batch.segments[batch.loss_mask].bincount()]
+        policy = [logits[k].log_softmax(-1).gather(1, ids[k][:, None])[:, 0] for k in order]
+        batch = replace(
+            batch,
+            advantages=spread([advantages[k].expand(lengths[k]) for k in order], batch),
+            old_logprobs=spread([old[k] for k in order], batch),
+            ref_logprobs=spread([ref[k] for k in order], batch),
+        )
+        mine = mine + objective(spread(policy, batch), batch, counts)[0]
     grads = torch.autograd.grad(mine, logits)
     assert mine.item() == pytest.approx(expected.item(), rel=1e-12)
     for got, want in zip(grads, expected_grads):
         assert want.norm() > 1e-3
         assert (got - want).norm() / want.norm() < 1e-9
+
+
+def spread(values, batch):
+    """Values of each completion put where its tokens are: [R, T] float64."""
+    return torch.zeros(batch.ids.shape, dtype=torch.float64).masked_scatter(batch.loss_mask, torch.cat(values))
 
 
 def one_row(logprobs, old, advantage, ref=None, **parts):
@@ -88,22 +91,16 @@ def one_row(logprobs, old, advantage, ref=None, **parts):
         torch.zeros(1, dtype=torch.long), torch.zeros(len(logprobs), dtype=torch.long), torch.tensor(old), advantage
     )
     (batch,) = microbatches([sample], 64, 64, 0)
-    grid = torch.zeros(batch.ids.shape)
     if ref is not None:
-        batch = type(batch)(
-            **{**batch.__dict__, "ref_logprobs": grid.masked_scatter(batch.loss_mask, torch.tensor(ref))}
-        )
+        batch = replace(batch, ref_logprobs=spread([torch.tensor(ref, dtype=torch.float64)], batch))
     objective = Objective(
         parts.get("advantage", GroupCentered()),
         parts.get("surrogate", Clipped(0.2, 0.2)),
         parts.get("kl", KL(0.0, "k3")),
         parts.get("aggregate", SequenceMean()),
     )
-    loss, stats = objective(
-        grid.masked_scatter(batch.loss_mask, torch.tensor(logprobs)),
-        batch,
-        parts.get("counts", Counts(1, len(logprobs))),
-    )
+    counts = parts.get("counts", Counts(1, len(logprobs)))
+    loss, stats = objective(spread([torch.tensor(logprobs, dtype=torch.float64)], batch), batch, counts)
     return float(loss), {name: float(value) for name, value in stats.items()}
 
 
