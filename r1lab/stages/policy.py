@@ -44,14 +44,18 @@ class ModelChoice:
 
     def obtain(self, context: Context) -> tuple[Any, Any]:
         """(transformers model, tokenizer), building and storing what is not there yet."""
+        from transformers.utils.logging import disable_progress_bar
+
         from r1lab.models.policy import convert_gguf, load_model
 
+        disable_progress_bar()
         if self.local is not None:
             return load_model(self.local.obtain(context).path, "float32")
         if (gguf := self.published.gguf) is None:
             return self.published(None)
-        context.say(f"Converting {gguf.name} once")
-        key = address({"gguf": gguf.name, "bytes": gguf.stat().st_size})
+                key = address({"gguf": gguf.name, "bytes": gguf.stat().st_size})
+        if context.store.get("policy", key) is None:
+            context.say(f"Converting {gguf.name}, once: about a minute")
         manifest = {"config": {"source": self.published.source}, "parents": {}}
         return self.published(
             context.store.put("policy", key, lambda folder: convert_gguf(gguf, folder), manifest).path
