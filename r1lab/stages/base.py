@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +30,16 @@ class Context:
     def folder(self) -> Path:
         """The run folder of this attempt."""
         return self.record.folder
+
+    @contextmanager
+    def mirror(self) -> Iterator[Any]:
+        """The tracker's logger for the length of a stage, None where there is none or on other ranks."""
+        mirror = self.tracker(self.folder, self.record.id, self.config, self.record.id) if self.first_rank else None
+        try:
+            yield mirror
+        finally:
+            if mirror is not None:
+                mirror.close()
 
     def say(self, text: str) -> None:
         """A line for the person at the terminal, from one process only."""

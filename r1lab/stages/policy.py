@@ -53,7 +53,7 @@ class ModelChoice:
             return load_model(self.local.obtain(context).path, "float32")
         if (gguf := self.published.gguf) is None:
             return self.published(None)
-                key = address({"gguf": gguf.name, "bytes": gguf.stat().st_size})
+        key = address({"gguf": gguf.name, "bytes": gguf.stat().st_size})
         if context.store.get("policy", key) is None:
             context.say(f"Converting {gguf.name}, once: about a minute")
         manifest = {"config": {"source": self.published.source}, "parents": {}}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from r1lab.artifacts.address import address
 from r1lab.data.mix import Mix
@@ -23,6 +24,10 @@ from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
 from r1lab.types import Question
+
+if TYPE_CHECKING:
+    from r1lab.stages.watch import RunTables
+    from r1lab.training.checkpoint import Checkpoints
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,8 @@ class RLStage:
         self.mix.check()
         heldout = self.mix.heldout(self.evaluation.questions)
         for rewards in (self.rewards, self.evaluation.rewards):
-            check_gold(Rubric(rewards), self.template, heldout)
+            with closing(Rubric(rewards)) as rubric:
+                check_gold(rubric, self.template, heldout)
         model, tokenizer = self.policy.obtain(context)
         self.check_lengths(model, tokenizer, heldout)
         checkpoints = self.train(context, model, tokenizer, heldout)
@@ -91,7 +97,7 @@ class RLStage:
         room = model.config.max_position_embeddings - max(longest, self.evaluation.max_new_tokens)
         check_prompt_tokens(self.template, [*heldout, *questions], tokenizer, room)
 
-    def train(self, context: Context, model: Any, tokenizer: Any, heldout: list[Question]):
+    def train(self, context: Context, model: Any, tokenizer: Any, heldout: list[Question]) -> Checkpoints:
         """Runs the phases that are not done yet; returns the checkpoints."""
         from r1lab.models.causal import CausalPolicy
         from r1lab.records.progress import RL_COLUMNS, track
@@ -103,63 +109,45 @@ class RLStage:
 
         tables = RunTables(context.folder)
         checkpoints = Checkpoints(context.folder / "checkpoints", self.keep_checkpoints)
-        found = checkpoints.newest(context.say)
-        state = found[1] if found else {"phase": 0, "step": 0, "cursor": self.mix.start(), "seconds": {}}
-        if found:
+        newest, state = checkpoints.newest(context.say) or (None, None)
+        self.rewind(context, tables, checkpoints, state)
+        if state and state["step"] >= self.max_steps:
+            return checkpoints
+        with ExitStack() as stack:
+            rubric = stack.enter_context(closing(Rubric(self.rewards)))
+            judges = stack.enter_context(closing(Rubric(self.evaluation.rewards)))
+            mirror = stack.enter_context(context.mirror())
+            policy = CausalPolicy(model, self.policy.compute())
+            engine = self.engine(policy=policy, pad_id=tokenizer.pad_token_id)
+            collector = Collector(engine, tokenizer, self.template, rubric)
+            recipe = Recipe(self.plan, self.objective, self.selection, self.optim, self.ref_refresh_steps)
+            module = GRPOModule(policy, collector, recipe, context.seed, self.mix.start())
+            if state:
+                module.go_on(state)
+            progress = stack.enter_context(
+                track(self.max_steps, "training", RL_COLUMNS, module.step, quiet=not context.first_rank)
+            )
+            judge = replace(collector, rubric=judges)
+            callbacks = [
+                Recorder(tables, rubric, self.fault_budget, progress, mirror),
+                Evaluator(tables, self.evaluation, judge, heldout, self.max_steps, context.seed, mirror, context.say),
+                # last: a checkpoint vouches for the rows and evaluations before it
+                Checkpointer(checkpoints, tokenizer, self.checkpoint_steps, self.max_steps, newest),
+            ]
+            trainer = build_trainer(self.strategy, callbacks)
+            last = self.max_steps // self.plan.updates
+            trainer.fit(module, Phases(self.mix, module, last, trainer.global_rank, trainer.world_size))
+        return checkpoints
+
+    def rewind(self, context: Context, tables: RunTables, checkpoints: Checkpoints, state: dict | None) -> None:
+        """Takes the record back to the newest checkpoint: what came after it is done again."""
+        if state:
             context.say(f"Going on from step {state['step']} of {self.max_steps}")
             context.record.resumed_from(state["phase"])
         if context.first_rank:
             # other ranks write only after they met this one in the trainer's process group
-            tables.rewind(state["phase"])
-            checkpoints.drop_after(state["step"])
-        if state["step"] >= self.max_steps:
-            return checkpoints
-
-        policy = CausalPolicy(model, self.policy.compute())
-        engine = self.engine(policy=policy, pad_id=tokenizer.pad_token_id)
-        rubric, judges = Rubric(self.rewards), Rubric(self.evaluation.rewards)
-        module = GRPOModule(
-            policy,
-            Collector(engine, tokenizer, self.template, rubric),
-            Recipe(self.plan, self.objective, self.selection, self.optim, self.ref_refresh_steps),
-            context.seed,
-        )
-        module.phase, module.step, module.cursor = state["phase"], state["step"], state["cursor"]
-        module.clock.load(state["seconds"])
-        mirror = (
-            context.tracker(context.folder, context.record.id, context.config, context.record.id)
-            if context.first_rank
-            else None
-        )
-        with track(self.max_steps, "training", RL_COLUMNS, state["step"], quiet=not context.first_rank) as progress:
-            judge = Collector(engine, tokenizer, self.template, judges)
-            trainer = build_trainer(
-                self.strategy,
-                [
-                    Recorder(tables, rubric, self.fault_budget, progress, mirror),
-                    Evaluator(
-                        tables, self.evaluation, judge, heldout, self.max_steps, context.seed, mirror, context.say
-                    ),
-                    # last: a checkpoint vouches for the rows and evaluations before it
-                    Checkpointer(checkpoints, tokenizer, self.checkpoint_steps, self.max_steps, found and found[0]),
-                ],
-            )
-            phases = Phases(
-                self.mix,
-                self.plan,
-                context.seed,
-                first=state["phase"] + 1,
-                last=self.max_steps // self.plan.updates,
-                cursor=state["cursor"],
-                rank=trainer.global_rank,
-                world_size=trainer.world_size,
-            )
-            trainer.fit(module, phases)
-        rubric.close()
-        judges.close()
-        if mirror is not None:
-            mirror.close()
-        return checkpoints
+            tables.rewind(state["phase"] if state else 0)
+            checkpoints.drop_after(state["step"] if state else 0)
 
     def store_policy(self, context: Context, checkpoint: Path) -> Path:
         """The last checkpoint's Hugging Face folder as a policy artifact."""

@@ -225,14 +225,4 @@ class Checkpointer(L.Callback):
         every, updates = self.every_steps, module.recipe.plan.updates
         if module.step >= self.max_steps or module.step // every > (module.step - updates) // every:
             with module.clock("checkpoint"):
-                self.checkpoints.save(module, self.tokenizer, state_of(module))
-
-
-def state_of(module: GRPOModule) -> dict[str, Any]:
-    """What resuming needs beside the weights, as plain JSON."""
-    return {
-        "phase": module.phase,
-        "step": module.step,
-        "cursor": dict(module.cursor),
-        "seconds": dict(module.clock.seconds),
-    }
+                self.checkpoints.save(module, self.tokenizer, module.state)

@@ -6,15 +6,17 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import lightning as L
 import torch
 import torch.distributed as dist
 
-from r1lab.data.mix import Mix
+from r1lab.data.mix import Mix, State
 from r1lab.functional.aggregate import Counts
 from r1lab.functional.packing import pack
 from r1lab.functional.schedules import at_step
+from r1lab.models.causal import CausalPolicy
 from r1lab.records.timing import Stopwatch
 from r1lab.rollouts.batches import Minibatch, advantages_of, minibatch, training_samples
 from r1lab.rollouts.collect import Collector
@@ -48,7 +50,7 @@ class Phase:
     """1, 2, ..."""
     minibatches: list[list[tuple[int, Question]]]
     """K lists of (index in the phase, question)."""
-    cursor: Mapping[str, int]
+    cursor: State
     """Where the mix goes on after this phase."""
 
     @property
@@ -56,34 +58,10 @@ class Phase:
         return [question for part in self.minibatches for question in part]
 
 
-@dataclass(frozen=True)
-class Phases:
-    """The phases a rank has still to do, a function of mix, seed and where it starts: any rank can name them."""
-
-    mix: Mix
-    plan: RolloutPlan
-    seed: int
-    first: int
-    last: int
-    cursor: Mapping[str, int]
-    rank: int
-    world_size: int
-
-    def __len__(self) -> int:
-        return max(self.last - self.first + 1, 0)
-
-    def __iter__(self) -> Iterator[Phase]:
-        cursor = self.cursor
-        for number in range(self.first, self.last + 1):
-            questions, cursor = self.mix.draw(cursor, self.plan.questions, (number - 1) * self.plan.updates)
-            places = self.plan.assignment(self.seed, number, self.rank, self.world_size)
-            yield Phase(number, [[(i, questions[i]) for i in part] for part in places], cursor)
-
-
 class GRPOModule(L.LightningModule):
     """The policy, its reference, and the loop of the paper (v1 Eqs. 1-3; Nature Methods)."""
 
-    def __init__(self, policy, collector: Collector, recipe: Recipe, seed: int):
+    def __init__(self, policy: CausalPolicy, collector: Collector, recipe: Recipe, seed: int, cursor: State):
         super().__init__()
         self.automatic_optimization = False
         self.policy = policy
@@ -93,11 +71,22 @@ class GRPOModule(L.LightningModule):
         """Updates done."""
         self.phase = 0
         """Rollout phases done."""
-        self.cursor: Mapping[str, int] = {}
+        self.cursor = cursor
         """Where the mix goes on."""
         self.clock = Stopwatch()
         self.report: PhaseReport | None = None
         """What happened in the last phase; callbacks write it down."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What resuming needs beside weights and optimizer, as plain JSON."""
+        seconds = dict(self.clock.seconds)
+        return {"phase": self.phase, "step": self.step, "cursor": dict(self.cursor), "seconds": seconds}
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Takes up where `state` was written; weights and optimizer come with the checkpoint."""
+        self.phase, self.step, self.cursor = state["phase"], state["step"], state["cursor"]
+        self.clock.load(state["seconds"])
 
     def configure_model(self) -> None:
         """Shards policy and reference where the strategy asks for it."""
@@ -224,6 +213,24 @@ class GRPOModule(L.LightningModule):
             )
             for b, row, size in zip(packed, rows, sizes)
         ]
+
+
+@dataclass(frozen=True, eq=False)
+class Phases:
+    """The phases a module has still to do, a function of mix, seed and where it stands: any rank can name them."""
+
+    mix: Mix
+    module: GRPOModule
+    last: int
+    rank: int
+    world_size: int
+
+    def __iter__(self) -> Iterator[Phase]:
+        plan, seed, cursor = self.module.recipe.plan, self.module.seed, self.module.cursor
+        for number in range(self.module.phase + 1, self.last + 1):
+            questions, cursor = self.mix.draw(cursor, plan.questions, (number - 1) * plan.updates)
+            places = plan.assignment(seed, number, self.rank, self.world_size)
+            yield Phase(number, [[(i, questions[i]) for i in part] for part in places], cursor)
 
 
 def reduced(values, operation, device) -> list:

@@ -53,13 +53,11 @@ def main(kind: str, devices: str, folder: str) -> None:
     objective = Objective(GroupNormalized(1e-6, 0), Clipped(0.2, 0.2), KL(0.1, "k3"), SequenceMean())
     optim = AdamW(lr=1e-3, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, max_grad_norm=1.0)
     recipe = Recipe(plan, objective, KeepAll(), optim, ref_refresh_steps=2)
-    module = GRPOModule(policy, Collector(engine, tokenizer, template, rubric), recipe, seed=0)
-    trainer = build_trainer(Strategy(kind, int(devices), 1, "cpu", 1))
     source = GeneratedSource(families=["sums"], levels=[1], languages=["en"])
     mix = Mix({"sums": source}, {"sums": 1}, seed=0)
-    trainer.fit(
-        module, Phases(mix, plan, 0, 1, 3, mix.start(), rank=trainer.global_rank, world_size=trainer.world_size)
-    )
+    module = GRPOModule(policy, Collector(engine, tokenizer, template, rubric), recipe, seed=0, cursor=mix.start())
+    trainer = build_trainer(Strategy(kind, int(devices), 1, "cpu", 1))
+    trainer.fit(module, Phases(mix, module, last=3, rank=trainer.global_rank, world_size=trainer.world_size))
     assert module.step == 3
     export(model, tokenizer, Path(folder))
 
