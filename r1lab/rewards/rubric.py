@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 from r1lab.errors import VerifierError
+from r1lab.functional.schedules import Schedule, as_schedule
 from r1lab.types import Rollout, Score, Status
 
-Weight = float | Callable[[int], float]
-"""A number, or a schedule: step -> number."""
+Weight = float | Mapping[int, float] | Schedule
+"""A number, or a schedule over steps: {0: 0.0, 1300: 1.0}."""
 
 
 @runtime_checkable
@@ -57,7 +58,7 @@ class Rubric:
 
     def weights(self, step: int) -> dict[str, float]:
         """Weight of each reward at ``step``."""
-        return {name: r.weight(step) if callable(r.weight) else r.weight for name, r in self.rewards.items()}
+        return {name: as_schedule(r.weight)(step) for name, r in self.rewards.items()}
 
     def full_marks(self, step: int) -> float:
         """The reward of a completion that each reward values most, where weights are positive."""

@@ -1,0 +1,46 @@
+"""Evaluation: faults are not wrong, unparsed answers cannot win the vote, numbers by hand."""
+
+import pytest
+
+from r1lab.evaluation.run import Outcome, summarize
+from r1lab.verifiers.math_answer import same
+
+
+def outcome(index, correct, answers, level=1, faults=0):
+    n = len(correct)
+    return Outcome(index, level, list(correct), list(answers), [True] * n, [10] * (n + faults), [False] * n, faults)
+
+
+def test_pass_at_1_and_the_vote_by_hand():
+    numbers = summarize(
+        [
+            # 2 of 4 right; "1/2" and "0.5" vote together: the right answer has two votes against one and one
+            outcome(0, [True, True, False, False], ["1/2", "0.5", "3", "4"]),
+            # 1 of 4 right; the wrong 7 wins
+            outcome(1, [True, False, False, False], ["9", "7", "7", "7"], level=2),
+            # none right, three unparsed: they cannot win, and the wrong one does
+            outcome(2, [False, False, False, False], [None, None, None, "5"], level=2),
+        ],
+        4, same, seed=0,
+    )  # fmt: skip
+    assert numbers["pass_at_1"]["mean"] == pytest.approx((0.5 + 0.25 + 0) / 3)
+    assert numbers["cons_at_4"]["mean"] == pytest.approx(1 / 3)
+    assert numbers["pass_at_4"]["mean"] == pytest.approx(2 / 3)
+    assert numbers["accuracy_by_level"]["1"]["mean"] == 0.5
+    assert numbers["accuracy_by_level"]["2"]["mean"] == pytest.approx(0.125)
+    assert numbers["answered_share"] == pytest.approx(9 / 12)
+    low, high = numbers["pass_at_1"]["low"], numbers["pass_at_1"]["high"]
+    assert 0 <= low < numbers["pass_at_1"]["mean"] < high <= 0.5
+
+
+def test_a_fault_is_neither_right_nor_wrong():
+    # three judged, two right, one fault: 2/3, not 2/4; and no vote of four where only three were judged
+    numbers = summarize([outcome(0, [True, True, False], ["1", "1", "2"], faults=1)], 4, same, seed=0)
+    assert numbers["pass_at_1"]["mean"] == pytest.approx(2 / 3)
+    assert numbers["cons_at_4"] is None and numbers["pass_at_4"] is None
+    assert numbers["fault_share"] == 0.25
+
+
+def test_an_only_right_answer_that_ties_wins_half():
+    numbers = summarize([outcome(0, [True, False], ["1", "2"])], 2, same, seed=0)
+    assert numbers["cons_at_2"]["mean"] == 0.5
