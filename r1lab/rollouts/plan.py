@@ -58,7 +58,7 @@ class RolloutPlan:
             near = nearest_divisors(self.questions, world_size, self.minibatches)
             faults.append(
                 f"questions={self.questions} do not split into minibatches={self.minibatches}{ranks} of whole groups. "
-                + (f"minibatches that fit: {near}. " if near else "")
+                + (f"minibatches that fit: {', '.join(map(str, near))}. " if near else "")
                 + f"questions that fit: {low or parts}, {low + parts}."
             )
         if self.old_logprobs not in ("sampler", "recompute"):
@@ -83,10 +83,10 @@ class RolloutPlan:
 
 
 def nearest_divisors(total: int, factor: int, wanted: int) -> list[int]:
-    """Up to three counts nearest to `wanted` that divide `total` when multiplied by `factor`, smallest first.
+    """Up to three counts nearest to `wanted` (by ratio) that divide `total` when multiplied by `factor`, in order.
 
     >>> nearest_divisors(512, 1, 15)
     [8, 16, 32]
     """
     fits = [n for n in range(1, total + 1) if total % (n * factor) == 0]
-    return sorted(sorted(fits, key=lambda n: (abs(n - wanted), n))[:3])
+    return sorted(sorted(fits, key=lambda n: (max(n / wanted, wanted / n), n))[:3])

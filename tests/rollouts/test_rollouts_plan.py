@@ -44,5 +44,5 @@ def test_the_split_is_random_and_repeatable():
 
 
 def test_nearest_divisors():
-    assert nearest_divisors(12, 2, 4) == [2, 3, 6]
+    assert nearest_divisors(12, 2, 4) == [2, 3, 6]  # of 1, 2, 3, 6: factors 4, 2, 1.33, 1.5
     assert nearest_divisors(7, 2, 4) == []
