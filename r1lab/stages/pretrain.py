@@ -145,6 +145,7 @@ class PretrainStage:
     """`stage=pretrain`: makes the local base by itself; the other stages make it when they need it."""
 
     base: LocalBase | None
+    strategy: Strategy
 
     def faults(self) -> list[str]:
         """Only a model at local scale has a base to train."""
@@ -156,6 +157,7 @@ class PretrainStage:
 
     def run(self, context: Context) -> None:
         """Trains and stores the base, or finds it."""
+        self.strategy.set_threads()
         artifact = self.base.obtain(context)
         write_json_atomic(context.folder / "summary.json", {"address": artifact.address, "path": str(artifact.path)})
         context.say(f"Base {artifact.address}: {artifact.path}")

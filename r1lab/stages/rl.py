@@ -77,6 +77,7 @@ class RLStage:
         from r1lab.stages.watch import RunTables
 
         context.say(self.policy.describe())
+        self.strategy.set_threads()
         self.mix.check()
         heldout = self.mix.heldout(self.evaluation.questions)
         for rewards in (self.rewards, self.evaluation.rewards):
