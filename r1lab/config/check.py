@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
 import inspect
@@ -104,9 +105,19 @@ def value_faults(config: DictConfig, sound: Callable[[str], bool]) -> list[str]:
     if faults or not sound("stage"):
         return faults
     try:
-        return instantiate(config.stage).faults()
+        stage = instantiate(config.stage)
+        return list(replaced_parts(stage)) or stage.faults()
     except Exception as error:
         return [f"stage: {cause(error)}"]
+
+
+def replaced_parts(stage: Any) -> Iterator[str]:
+    """Parts that an override turned into a bare mapping: `+stage.optim.x` replaces the part it meant to add to."""
+    for item in dataclasses.fields(stage):
+        value = getattr(stage, item.name)
+        if isinstance(value, Mapping) and not str(item.type).startswith(("Mapping", "dict")):
+            given = next(iter(value), "")
+            yield f"stage.{item.name} became {dict(value)}: it stands at {item.name}. Try {item.name}.{given}=..."
 
 
 def outermost_parts(stage: DictConfig, path: str) -> Iterator[tuple[str, DictConfig]]:

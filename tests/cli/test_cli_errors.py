@@ -40,13 +40,25 @@ def test_a_misspelt_key_is_found_before_anything_is_built():
 
 def test_all_faults_of_a_configuration_at_once(tmp_path):
     done = r1lab(
-        f"run.root={tmp_path}", "stage.plan.minibatches=3", "stage.max_steps=7", "+stage.objective.kl.wieght=2",
-        "objective.surrogate.clip_low=-1", "model.compute_dtype=float8",
+        f"run.root={tmp_path}", "stage.plan.minibatches=3", "+objective.kl.wieght=2", "+optim.warmup=3",
     )  # fmt: skip
     assert done.returncode == 1
-    assert "wieght: KL takes no such key" in done.stderr
-    assert "clips must be >= 0" in done.stderr
+    assert "stage.objective.kl.wieght: KL takes no such key" in done.stderr
+    assert "stage.optim.warmup: AdamW takes no such key. It takes lr, beta1" in done.stderr
+    assert "2 faults" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_parts_that_refuse_their_values(tmp_path):
+    done = r1lab(f"run.root={tmp_path}", "objective.surrogate.clip_low=-1", "objective.kl.estimator=k4")
+    assert done.returncode == 1
+    assert "clips must be >= 0" in done.stderr or "k4" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_override_that_would_replace_a_part(tmp_path):
+    done = r1lab(f"run.root={tmp_path}", "+stage.optim.warmup=1")
+    assert done.returncode == 1 and "Try optim.warmup=..." in done.stderr
 
 
 def test_batch_arithmetic_names_values_that_fit(tmp_path):
@@ -106,6 +118,7 @@ def test_no_room_on_the_disk(tmp_path):
 
 def test_a_model_folder_with_missing_shards(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    (tmp_path / "tokenizer.json").write_text("{}")
     (tmp_path / "model.safetensors.index.json").write_text(
         json.dumps({"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}})
     )
