@@ -15,15 +15,12 @@ from r1lab.config.check import check
 from r1lab.records.run import RunRecord
 from r1lab.stages.base import Context
 
-NOT_IN_ADDRESS = ("strategy", "tracker", "engine", "experiments", "sweeps")
-"""What changes where and how fast a run goes, not what it computes."""
-
 
 def launch(config: DictConfig, overrides: list[str]) -> None:
     """Runs the stage of a configuration, or shows the report of a run that is finished."""
     check(config)
     stage = instantiate(config.stage)
-    plain = OmegaConf.to_container(config, resolve=True)
+    plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     root = Path(config.run.root)
     key, name = run_address(plain), config.run.name
     if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) > 0:
@@ -36,7 +33,7 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
         key,
         plain,
         overrides,
-        config.run.resume,
+        plain["run"]["resume"],
         min_free_bytes=config.run.min_free_bytes,
         seeds={"run": config.run.seed},
     ) as record:
@@ -55,6 +52,6 @@ def context(record: RunRecord, config: DictConfig, plain: dict[str, Any], first_
 
 
 def run_address(plain: dict[str, Any]) -> str:
-    """The address of a run: everything that decides its numbers, the seed included, and nothing else."""
-    stage = {key: value for key, value in plain["stage"].items() if key not in NOT_IN_ADDRESS}
+    """The address of a run: everything that decides its numbers, the seed included; not how many ranks share it."""
+    stage = {key: value for key, value in plain["stage"].items() if key != "strategy"}
     return address({"stage": stage, "seed": plain["run"]["seed"]})

@@ -9,7 +9,13 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-Resume = Enum("Resume", {"auto": "auto", "never": "never", "always": "always"})
+
+class Resume(Enum):
+    """What to do with a run that was started before."""
+
+    auto = "auto"
+    never = "never"
+    always = "always"
 
 
 @dataclass
@@ -18,7 +24,7 @@ class Run:
 
     name: str = MISSING
     seed: int = MISSING
-    resume: str = MISSING
+    resume: Resume = MISSING
     root: str = MISSING
     min_free_bytes: int = MISSING
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from r1lab.engines.base import SamplingParams
-from r1lab.functional.estimators import Interval, bootstrap, consensus_at_k, pass_at_k
+from r1lab.functional.estimators import bootstrap, consensus_at_k, pass_at_k
 from r1lab.rollouts.collect import Collector
 from r1lab.types import Group, Question
 
@@ -116,6 +116,3 @@ def interval(values: Sequence[float], seed: int) -> dict[str, float] | None:
 def mean(values: Sequence[float]) -> float:
     """The mean, 0 of nothing."""
     return sum(values) / len(values) if values else 0.0
-
-
-__all__ = ["Evaluation", "Interval", "Outcome", "outcome", "summarize"]

@@ -33,6 +33,11 @@ def test_an_unknown_choice_lists_the_valid_ones(override, listed):
     assert "Available options" in done.stderr and listed in done.stderr
 
 
+def test_a_value_outside_its_choices():
+    done = r1lab("run.resume=maybe")
+    assert done.returncode != 0 and "auto" in done.stderr and "never" in done.stderr
+
+
 def test_a_misspelt_key_is_found_before_anything_is_built():
     done = r1lab("stage.max_stepz=3")
     assert done.returncode != 0 and "max_stepz" in done.stderr

@@ -21,6 +21,8 @@ def test_a_base_of_each_family(model, architecture, tmp_path):
         cwd=ROOT, capture_output=True, text=True, timeout=240, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
+    again = subprocess.run(done.args, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert again.returncode == 0 and "finished" in again.stdout and str(tmp_path) in again.stdout
     (folder,) = [path.parent for path in tmp_path.glob("artifacts/policy/*/base.json")]
     from transformers import AutoModelForCausalLM
 
