@@ -139,11 +139,6 @@ def at_step(component: Any, step: int) -> Any:
     return dataclasses.replace(component, **changed) if changed else component
 
 
-def is_scheduled(value: Any) -> bool:
-    """Return whether the value is not one number but a function of the step."""
-    return isinstance(value, (Schedule, Mapping))
-
-
 def _between(start: float, end: float, share: float) -> float:
     """Return start at share 0 and end at share 1, both exactly."""
     return start * (1 - share) + end * share
