@@ -43,10 +43,8 @@ class TorchEngine:
         from transformers import DynamicCache
 
         device = self.policy.device
-        ids, mask = left_pad([r.prompt_ids for r in requests], self.pad_id)
-        ids, mask = ids.to(device), mask.to(device)
         cache = DynamicCache(config=self.policy.config)
-        logits = self.policy(ids, positions_of(mask), mask, cache=cache)
+        logits, mask = self._prefill([r.prompt_ids for r in requests], cache)
         owner = torch.repeat_interleave(
             torch.arange(len(requests), device=device), torch.tensor([len(r.seeds) for r in requests], device=device)
         )
@@ -80,6 +78,19 @@ class TorchEngine:
             logits = self.policy(next_ids[:, None], positions_of(mask)[:, -1:], mask, cache=cache)
         return self._completions(requests, out_ids.cpu(), out_logprobs.cpu(), lengths.tolist(), stopped.tolist())
 
+    def _prefill(self, prompts: Sequence[Tensor], cache) -> tuple[Tensor, Tensor]:
+        """Reads the prompts into the cache, what they all begin with once; returns logits [B, V] and mask [B, L]."""
+        device, start = self.policy.device, common_start(prompts)
+        ids, mask = left_pad([prompt[start:] for prompt in prompts], self.pad_id)
+        if start:
+            shared = prompts[0][None, :start].to(device)
+            seen = torch.ones_like(shared, dtype=torch.bool)
+            self.policy(shared, positions_of(seen), seen, cache=cache)
+            cache.batch_repeat_interleave(len(prompts))
+            mask = torch.cat([mask.new_ones(len(prompts), start), mask], dim=1)
+        ids, mask = ids.to(device), mask.to(device)
+        return self.policy(ids, positions_of(mask)[:, start:], mask, cache=cache), mask
+
     def _completions(self, requests, ids: Tensor, logprobs: Tensor, lengths: list[int], stopped: list[bool]):
         done = iter(
             Completion(ids[n, :length].clone(), logprobs[n, :length].clone(),
@@ -103,6 +114,17 @@ def split_rows(group_sizes: Sequence[int], max_rows: int) -> list[list[int]]:
         turns[-1].append(index)
         room -= size
     return turns
+
+
+def common_start(prompts: Sequence[Tensor]) -> int:
+    """Number of leading ids that all prompts [L_i] share, at most all but the last one of the shortest.
+
+    >>> common_start([torch.tensor([7, 8, 9]), torch.tensor([7, 8, 1, 2])])
+    2
+    """
+    longest = min(len(prompt) for prompt in prompts) - 1
+    heads = torch.stack([prompt[:longest] for prompt in prompts])
+    return int((heads == heads[0]).all(dim=0).long().cumprod(dim=0).sum())
 
 
 def left_pad(prompts: Sequence[Tensor], pad_id: int) -> tuple[Tensor, Tensor]:

@@ -46,6 +46,25 @@ def test_a_completion_does_not_depend_on_its_batch(tiny_model, tokenizer):
     assert len({tuple(c.ids.tolist()) for g in together for c in g}) == 9  # seeds differ, so do completions
 
 
+@pytest.mark.parametrize("family", ["deepseek_v3", "qwen2", "llama"])
+def test_what_all_prompts_begin_with_is_read_once_and_changes_nothing(family, tiny_model, tokenizer):
+    policy = CausalPolicy(tiny_model(family, torch.float64))
+    read = []
+    policy.model.get_input_embeddings().register_forward_hook(lambda m, args, out: read.append(args[0].numel()))
+    start = torch.tensor(tokenizer("What is 7+5?")["input_ids"])
+    requests = [Request(torch.cat([start, p]), (i, 9 + i)) for i, p in enumerate(prompts(tokenizer))]
+    sampling = {"max_new_tokens": 12, "stop_ids": (tokenizer.eos_token_id,)}
+    together = run(TorchEngine(policy, tokenizer.pad_token_id, 64), requests, **sampling)
+    lengths = [len(p) for p in prompts(tokenizer)]
+    assert read[:2] == [len(start), 3 * max(lengths)]
+    for request, group in zip(requests, together):
+        for completion in group:
+            row = torch.cat([request.prompt_ids, completion.ids])[None]
+            logits = policy.model(row).logits[0, len(request.prompt_ids) - 1 : -1]
+            expected = logits.log_softmax(-1).gather(1, completion.ids[:, None]).squeeze(1)
+            torch.testing.assert_close(completion.logprobs, expected.float(), atol=1e-6, rtol=0)
+
+
 def test_stop_ids_end_a_completion_and_are_kept(tiny_model, tokenizer):
     policy = CausalPolicy(tiny_model("llama"))
     engine = TorchEngine(policy, tokenizer.pad_token_id, 64)
