@@ -56,11 +56,13 @@ class Store:
             return None
         return Artifact(kind, address, path, manifest) if whole else None
 
-    def put(self, kind: str, address: str, build: Callable[[Path], None], manifest: Mapping[str, Any]) -> Artifact:
+    def put(self, kind: str, address: str, build: Callable[[Path], None], manifest: Mapping[str, Any],
+            resumable: bool = False) -> Artifact:  # fmt: skip
         """Return the artifact, first calling `build` with an empty folder to fill where it is not there yet.
 
         Of several processes that want the same address one builds, and the others wait and find it finished. A
-        killed builder leaves a hidden folder that the next one removes. `manifest` gives parents, config and code.
+        killed builder leaves a hidden folder that the next one removes, or where it is `resumable` finds as it was.
+        `manifest` gives parents, config and code.
 
         Raises StorageError where the folder cannot be written or the disk is full; nothing half-written stays.
         """
@@ -71,18 +73,18 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(path.with_name(f"{address}.lock")):
                 if self.get(kind, address) is None:  # nobody finished it while this process waited
-                    _build(path, build, {"kind": kind, "address": address, **manifest})
+                    _build(path, build, {"kind": kind, "address": address, **manifest}, resumable)
         found = self.get(kind, address)
         assert found is not None, f"{path} was stored and is not complete"
         return found
 
 
-def _build(path: Path, build: Callable[[Path], None], manifest: Mapping[str, Any]) -> None:
+def _build(path: Path, build: Callable[[Path], None], manifest: Mapping[str, Any], resumable: bool) -> None:
     beside = path.with_name(f".{path.name}.building")
-    if beside.exists():  # of a builder that was killed: this process holds the lock, so nobody works in it
+    if beside.exists() and not resumable:  # a killed builder's; this process holds the lock: nobody works in it
         shutil.rmtree(beside)
     try:
-        beside.mkdir()
+        beside.mkdir(exist_ok=True)
         created, started = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         build(beside)
         seconds = round(time.perf_counter() - started, 3)
@@ -96,7 +98,8 @@ def _build(path: Path, build: Callable[[Path], None], manifest: Mapping[str, Any
         beside.rename(path)
         sync(path.parent)
     except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
+        if not resumable:
+            shutil.rmtree(beside, ignore_errors=True)
         raise
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from r1lab.artifacts.address import address
 from r1lab.artifacts.store import Artifact
@@ -20,6 +21,12 @@ from r1lab.stages.base import Context
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
 from r1lab.types import TrainingSample
+
+if TYPE_CHECKING:
+    from r1lab.training.checkpoint import Checkpoints
+
+CHECKPOINT_STEPS = 100
+"""A killed base goes on from here: a quarter of a minute of work."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +60,12 @@ class LocalBase:
     @property
     def num_texts(self) -> int:
         """Texts of the whole corpus."""
+        return self.texts_before(self.steps)
+
+    def texts_before(self, step: int) -> int:
+        """Texts read by the steps before this one."""
         per_step = as_schedule(self.texts_per_step)
-        return sum(per_step(step) for step in range(self.steps))
+        return sum(per_step(earlier) for earlier in range(step))
 
     def describe(self) -> str:
         """One line: what is small about it."""
@@ -71,21 +82,53 @@ class LocalBase:
                 self.address,
                 lambda folder: self.build(folder, context),
                 {"config": plain_config(self), "parents": {}},
+                resumable=True,
             )
         return found
 
     def build(self, folder: Path, context: Context) -> None:
-        """Trains the base and writes it as a Hugging Face folder."""
+        """Trains the base, going on from the checkpoints in `folder`, and leaves it there as a Hugging Face folder."""
+        from r1lab.training.checkpoint import Checkpoints, copy_policy
+
+        checkpoints = Checkpoints(folder / "checkpoints", keep=2)
+        newest, state = checkpoints.newest(context.say) or (None, {"step": 0})
+        if state["step"] < self.steps:
+            self.train(context, checkpoints, newest, state)
+            newest, state = checkpoints.newest(context.say)
+        copy_policy(newest, folder)
+        (folder / "base.json").write_text(json.dumps({"loss": state["metrics"]["loss"], "steps": self.steps}))
+        shutil.rmtree(checkpoints.folder)
+
+    def train(self, context: Context, checkpoints: Checkpoints, newest: Path | None, state: dict[str, Any]) -> None:
+        """The steps after the newest checkpoint; the last one ends with a checkpoint."""
         import torch
-        from transformers import AutoModelForCausalLM
 
         from r1lab.models.causal import CausalPolicy
-        from r1lab.models.export import export
-        from r1lab.models.local import shrink
+        from r1lab.stages.watch import Checkpointer
         from r1lab.training.sft import SFTModule, ShowLoss
         from r1lab.training.trainer import build_trainer
 
         tokenizer = self.tokenizer()
+        policy = CausalPolicy(self.untrained(tokenizer), getattr(torch, self.compute_dtype))
+        module = SFTModule(policy, self.optim, self.row_tokens, self.microbatch_tokens, tokenizer.pad_token_id)
+        if newest:
+            context.say(f"Going on from step {state['step']} of {self.steps}")
+            module.go_on(state)
+        with track(self.steps, "pretraining", PRETRAIN_COLUMNS, module.step) as progress:
+            callbacks = [
+                ShowLoss(progress),
+                Checkpointer(checkpoints, tokenizer, CHECKPOINT_STEPS, self.steps, newest),
+            ]
+            trainer = build_trainer(Strategy("single", 1, 1, "auto", 0), callbacks)
+            trainer.fit(module, self.batches(tokenizer, module.step))
+
+    def untrained(self, tokenizer):
+        """The model before its first step, a function of `seed`."""
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        from r1lab.models.local import shrink
+
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             config = shrink(
@@ -98,17 +141,7 @@ class LocalBase:
                     "bos_token_id": None,
                 },
             )
-            model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
-        policy = CausalPolicy(model, getattr(torch, self.compute_dtype))
-        module = SFTModule(policy, self.optim, self.row_tokens, self.microbatch_tokens, tokenizer.pad_token_id)
-        with track(self.steps, "pretraining", PRETRAIN_COLUMNS) as progress:
-            trainer = build_trainer(Strategy("single", 1, 1, "auto", 0), [ShowLoss(progress)])
-            trainer.fit(module, self.batches(tokenizer))
-        export(model, tokenizer, folder / "hf")
-        for file in (folder / "hf").iterdir():
-            file.rename(folder / file.name)
-        (folder / "hf").rmdir()
-        (folder / "base.json").write_text(json.dumps({"loss": module.metrics["loss"], "steps": self.steps}))
+            return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
 
     def tokenizer(self):
         """The small tokenizer, learned from the first texts of the corpus."""
@@ -123,12 +156,12 @@ class LocalBase:
         )
         return build_tokenizer(texts, self.vocab_size, phrases=(before, after))
 
-    def batches(self, tokenizer) -> Iterator[list[TrainingSample]]:
-        """One list of samples for each optimizer step, in the order of the corpus."""
+    def batches(self, tokenizer, start: int) -> Iterator[list[TrainingSample]]:
+        """One list of samples for each optimizer step from `start` on, in the order of the corpus."""
         import torch
 
-        per_step, done = as_schedule(self.texts_per_step), 0
-        for step in range(self.steps):
+        per_step, done = as_schedule(self.texts_per_step), self.texts_before(start)
+        for step in range(start, self.steps):
             pairs = [self.corpus.text(index) for index in range(done, done + per_step(step))]
             done += len(pairs)
             prompts = tokenizer([self.template.render(question) for question, _ in pairs])["input_ids"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,12 +152,8 @@ class RLStage:
 
     def store_policy(self, context: Context, checkpoint: Path) -> Path:
         """The last checkpoint's Hugging Face folder as a policy artifact."""
+        from r1lab.training.checkpoint import copy_policy
+
         key = address({"run": context.record.id, "checkpoint": checkpoint.name})
-
-        def copy(folder: Path) -> None:
-            for file in checkpoint.iterdir():
-                if file.is_file() and file.name != "checkpoint.json":
-                    shutil.copy2(file, folder / file.name)
-
         manifest = {"config": context.config, "parents": {"run": context.record.id}}
-        return context.store.put("policy", key, copy, manifest).path
+        return context.store.put("policy", key, partial(copy_policy, checkpoint), manifest).path

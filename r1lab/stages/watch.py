@@ -20,6 +20,7 @@ from r1lab.rewards.rubric import FaultBudget, Rubric
 from r1lab.rollouts.collect import Collector
 from r1lab.training.checkpoint import Checkpoints
 from r1lab.training.grpo import GRPOModule
+from r1lab.training.sft import SFTModule
 from r1lab.types import Group, Question
 from r1lab.verifiers.math_answer import same
 
@@ -209,20 +210,23 @@ def all_outcomes(mine: list[Outcome]) -> list[Outcome]:
 
 @dataclass(eq=False)
 class Checkpointer(L.Callback):
-    """Restores the state a run goes on from, and saves it every n steps and at the end."""
+    """Restores the state a module goes on from, and saves it every n steps and at the end."""
 
     checkpoints: Checkpoints
     tokenizer: Any
     every_steps: int
     max_steps: int
     resume_from: Path | None
+    _seen: int = 0
 
-    def on_train_start(self, trainer: L.Trainer, module: GRPOModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, module: GRPOModule | SFTModule) -> None:
+        self._seen = module.step
         if self.resume_from is not None:
             self.checkpoints.load(self.resume_from, module)
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: GRPOModule, *_: Any) -> None:
-        every, updates = self.every_steps, module.recipe.plan.updates
-        if module.step >= self.max_steps or module.step // every > (module.step - updates) // every:
+    def on_train_batch_end(self, trainer: L.Trainer, module: GRPOModule | SFTModule, *_: Any) -> None:
+        due = module.step // self.every_steps > self._seen // self.every_steps
+        self._seen = module.step
+        if due or module.step >= self.max_steps:
             with module.clock("checkpoint"):
                 self.checkpoints.save(module, self.tokenizer, module.state)

@@ -20,7 +20,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
-from r1lab.errors import StorageError, TrainingError
+from r1lab.errors import StorageError
 from r1lab.models.export import export
 
 MANIFEST = "checkpoint.json"
@@ -38,7 +38,7 @@ class Checkpoints:
     """Newest checkpoints that stay on disk; at least 2, so that a broken one has another behind it."""
 
     def save(self, module: Any, tokenizer: Any, state: dict[str, Any]) -> Path:
-        """Writes policy, optimizer, reference and `state` beside the others, then renames; all ranks call it."""
+        """Writes the module's models, its optimizer and `state` beside the others, then renames; all ranks call it."""
         target = self.folder / f"step-{state['step']:06d}"
         draft = self.folder / f".{target.name}.draft"
         if is_first_rank():
@@ -84,15 +84,14 @@ class Checkpoints:
         return None
 
     def load(self, path: Path, module: Any) -> None:
-        """Restores policy, optimizer and reference in place; all ranks call it."""
+        """Restores the module's models and its optimizer in place; all ranks call it."""
         state = trainer_state(module)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dcp.load(state, checkpoint_id=path / "trainer", no_dist=not dist.is_initialized())
-        set_model_state_dict(module.policy, state["policy"])
+        for name, model in module.models.items():
+            set_model_state_dict(model, state[name])
         set_optimizer_state_dict(module.policy, module.trainer.optimizers[0], state["optimizer"])
-        if module.reference is not None:
-            set_model_state_dict(module.reference, state["reference"])
 
     def drop_after(self, step: int) -> None:
         """Removes checkpoints of later steps: the run that wrote them is being done again from here."""
@@ -108,14 +107,15 @@ class Checkpoints:
 
 def trainer_state(module: Any) -> dict[str, Any]:
     """What a distributed checkpoint saves and loads in place: the same tree before and after."""
-    optimizer = module.trainer.optimizers[0]
-    state = {
-        "policy": get_model_state_dict(module.policy),
-        "optimizer": get_optimizer_state_dict(module.policy, optimizer),
-    }
-    if module.reference is not None:
-        state["reference"] = get_model_state_dict(module.reference)
-    return state
+    models = {name: get_model_state_dict(model) for name, model in module.models.items()}
+    return {**models, "optimizer": get_optimizer_state_dict(module.policy, module.trainer.optimizers[0])}
+
+
+def copy_policy(checkpoint: Path, folder: Path) -> None:
+    """Copies a checkpoint's Hugging Face folder, without what only resuming needs."""
+    for file in checkpoint.iterdir():
+        if file.is_file() and file.name != MANIFEST:
+            shutil.copy2(file, folder / file.name)
 
 
 def broken(path: Path) -> str | None:
@@ -151,13 +151,3 @@ def is_first_rank() -> bool:
 def barrier() -> None:
     if dist.is_initialized():
         dist.barrier()
-
-
-def require_progress(step: int, max_steps: int) -> None:
-    """A resume that has nothing left to do is an error, never a silent success (TrainingError)."""
-    if step > max_steps:
-        raise TrainingError(
-            "The checkpoint is ahead of the run.",
-            f"checkpoint at step {step}, max_steps={max_steps}",
-            "Raise stage.max_steps, or start anew with run.resume=never.",
-        )

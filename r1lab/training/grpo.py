@@ -78,6 +78,12 @@ class GRPOModule(L.LightningModule):
         """What happened in the last phase; callbacks write it down."""
 
     @property
+    def models(self) -> dict[str, CausalPolicy]:
+        """What a checkpoint holds beside the optimizer."""
+        models = {"policy": self.policy, "reference": self.reference}
+        return {name: model for name, model in models.items() if model is not None}
+
+    @property
     def state(self) -> dict[str, Any]:
         """What resuming needs beside weights and optimizer, as plain JSON."""
         seconds = dict(self.clock.seconds)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import lightning as L
 import torch
@@ -12,6 +14,7 @@ from r1lab.functional.packing import microbatches
 from r1lab.functional.schedules import at_step
 from r1lab.models.causal import CausalPolicy
 from r1lab.records.progress import Progress
+from r1lab.records.timing import Stopwatch
 from r1lab.training.optim import AdamW, clip_gradients, set_learning_rate
 from r1lab.types import TrainingSample
 
@@ -25,8 +28,25 @@ class SFTModule(L.LightningModule):
         self.policy, self.optim = policy, optim
         self.row_tokens, self.microbatch_tokens, self.pad_id = row_tokens, microbatch_tokens, pad_id
         self.step = 0
+        """Updates done."""
         self.metrics: dict[str, float] = {}
         """Loss and tokens of the last step."""
+        self.clock = Stopwatch()
+
+    @property
+    def models(self) -> dict[str, CausalPolicy]:
+        """What a checkpoint holds beside the optimizer."""
+        return {"policy": self.policy}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What resuming needs beside weights and optimizer, as plain JSON."""
+        return {"step": self.step, "metrics": self.metrics, "seconds": dict(self.clock.seconds)}
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Takes up where `state` was written; weights and optimizer come with the checkpoint."""
+        self.step, self.metrics = state["step"], state["metrics"]
+        self.clock.load(state["seconds"])
 
     def configure_optimizers(self):
         return self.optim.build(self.policy.parameters())

@@ -109,6 +109,23 @@ def test_kill_9_of_a_builder_leaves_no_artifact_and_no_lock(tmp_path):
     assert visible(store) == {"abc"} and not (artifact.path / "half.bin").exists()
 
 
+def test_a_resumable_build_finds_what_the_killed_one_left(tmp_path):
+    builder = start(BUILDER, tmp_path, "killed", 60)
+    assert builder.stdout.readline() == "building\n"
+    builder.send_signal(signal.SIGKILL)
+    builder.wait()
+    store, found = Store(tmp_path), []
+
+    def go_on(folder):
+        found.extend(file.name for file in folder.iterdir())
+        raise KeyboardInterrupt
+
+    for _ in range(2):  # neither a kill nor Ctrl-C takes it away
+        with pytest.raises(KeyboardInterrupt):
+            store.put("policy", "abc", go_on, STATED, resumable=True)
+    assert found == ["half.bin", "half.bin"]
+
+
 def test_of_two_builders_one_builds_and_the_other_waits(tmp_path):
     first = start(BUILDER, tmp_path, "first", 1.0)
     assert first.stdout.readline() == "building\n"

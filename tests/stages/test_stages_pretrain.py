@@ -1,8 +1,10 @@
 """`stage=pretrain` makes a base of the family's own architecture that transformers loads."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,31 @@ def test_a_base_of_each_family(model, architecture, tmp_path):
     assert loaded.config.vocab_size == len(tokenizer)
     text = "Compute 7-2+9 <think> 先算7-2=5 </think> <answer> 14 </answer>"
     assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
+
+
+def pretrain(root, steps):
+    return subprocess.Popen(
+        [sys.executable, "-m", "r1lab", "stage=pretrain", "model=qwen2_5_0_5b", f"run.root={root}", "tracker=disabled",
+         f"model.local.steps={steps}", "model.local.tokenizer_texts=200", "model.local.texts_per_step=4",
+         "run.min_free_bytes=100000000"],
+        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def test_a_killed_base_goes_on_bit_for_bit(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    text, _ = (process := pretrain(whole, 250)).communicate(timeout=240)
+    assert process.returncode == 0 and "Going on" not in text, text
+    killed = pretrain(parts, 250)
+    while not any(parts.glob("artifacts/policy/.*.building/checkpoints/step-000200")):
+        assert killed.poll() is None, killed.stdout.read()
+        time.sleep(0.005)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    text, _ = (process := pretrain(parts, 250)).communicate(timeout=240)
+    assert process.returncode == 0 and "Going on from step 200 of 250" in text, text
+    (expected,), (found,) = (root.glob("artifacts/policy/*/model.safetensors") for root in (whole, parts))
+    assert found.read_bytes() == expected.read_bytes()
+    assert {p.name for p in found.parent.iterdir()} == {p.name for p in expected.parent.iterdir()}
+    assert not (found.parent / "checkpoints").exists()
