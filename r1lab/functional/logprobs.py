@@ -48,17 +48,6 @@ def token_logprobs(
     return logprobs.view(ids.shape), entropy.view(ids.shape)
 
 
-def selected_logprobs(logits: Tensor, ids: Tensor, temperature: float = 1.0) -> Tensor:
-    """Return the logprob of ``ids`` under softmax(logits / temperature).
-
-    logits [..., V], ids [...] int64 -> [...] float32 (float64 where logits are float64).
-    """
-    # logits [..., V], ids [...] -> [...]
-    assert logits.shape[:-1] == ids.shape and temperature > 0
-    scaled = logits.to(_compute_dtype(logits)) / temperature
-    return scaled.log_softmax(-1).gather(-1, ids[..., None]).squeeze(-1)
-
-
 class _TokenLogprobs(torch.autograd.Function):
     """The chunked computation on flat tokens; d logprob / d logits = (one-hot - softmax) / temperature."""
 

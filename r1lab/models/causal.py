@@ -80,6 +80,11 @@ def shards_of(policy: CausalPolicy) -> list[FSDPModule]:
     return [module for module in policy.modules() if isinstance(module, FSDPModule)]
 
 
+def is_sharded(policy: CausalPolicy) -> bool:
+    """Whether FSDP2 manages the policy."""
+    return bool(shards_of(policy))
+
+
 def reshard(policy: CausalPolicy) -> None:
     """Frees the full parameters that a forward without backward leaves behind, where the policy is sharded."""
     for shard in shards_of(policy):

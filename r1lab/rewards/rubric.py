@@ -60,11 +60,6 @@ class Rubric:
         """Weight of each reward at ``step``."""
         return {name: as_schedule(r.weight)(step) for name, r in self.rewards.items()}
 
-    def full_marks(self, step: int) -> float:
-        """The reward of a completion that each reward values most, where weights are positive."""
-        weights = self.weights(step)
-        return sum(weights[name] * reward.maximum for name, reward in self.rewards.items())
-
     def close(self) -> None:
         for reward in self.rewards.values():
             reward.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from r1lab.artifacts.store import Store
+from r1lab.disk import replacing
 from r1lab.records.loggers import Tracker
 from r1lab.records.run import RunRecord
 
@@ -40,6 +41,13 @@ class Context:
         finally:
             if mirror is not None:
                 mirror.close()
+
+    def report(self, text: str) -> None:
+        """The last words of a stage, kept as report.txt: a finished run shows them again."""
+        if self.first_rank:
+            with replacing(self.folder / "report.txt") as beside:
+                beside.write_text(text + "\n")
+        self.say(text)
 
     def say(self, text: str) -> None:
         """A line for the person at the terminal, from one process only."""

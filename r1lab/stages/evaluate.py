@@ -8,7 +8,7 @@ from typing import Any
 
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template
-from r1lab.disk import replacing, write_json_atomic
+from r1lab.disk import write_json_atomic
 from r1lab.evaluation.run import Evaluation, outcome, summarize
 from r1lab.rewards.rubric import Rubric
 from r1lab.stages.base import Context
@@ -57,6 +57,4 @@ class EvaluateStage:
         rubric.close()
         RunTables(context.folder).write_groups(groups, rubric.weights(0), 0, 0, "evaluation", rank=0)
         write_json_atomic(context.folder / "summary.json", numbers)
-        with replacing(context.folder / "report.txt") as beside:
-            beside.write_text(evaluation_line(numbers) + "\n")
-        context.say(evaluation_line(numbers))
+        context.report(evaluation_line(numbers))

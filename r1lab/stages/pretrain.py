@@ -14,7 +14,7 @@ from r1lab.artifacts.store import Artifact
 from r1lab.config.resolved import plain_config
 from r1lab.data.corpus import Corpus
 from r1lab.data.template import R1ZeroTemplate
-from r1lab.disk import replacing, write_json_atomic
+from r1lab.disk import write_json_atomic
 from r1lab.functional.schedules import as_schedule
 from r1lab.records.progress import PRETRAIN_COLUMNS, track
 from r1lab.stages.base import Context
@@ -193,7 +193,4 @@ class PretrainStage:
         self.strategy.set_threads()
         artifact = self.base.obtain(context)
         write_json_atomic(context.folder / "summary.json", {"address": artifact.address, "path": str(artifact.path)})
-        text = f"Base {artifact.address}: {artifact.path}"
-        with replacing(context.folder / "report.txt") as beside:
-            beside.write_text(text + "\n")
-        context.say(text)
+        context.report(f"Base {artifact.address}: {artifact.path}")

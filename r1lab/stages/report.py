@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from r1lab.disk import replacing, write_json_atomic
+from r1lab.disk import write_json_atomic
 from r1lab.evaluation.report import before_after_table, peak_rss_bytes, plot_training, sample_completions, summary
 from r1lab.stages.base import Context
 from r1lab.stages.watch import RunTables
@@ -23,10 +23,8 @@ def write_report(
     )
     write_json_atomic(context.folder / "summary.json", {**numbers, "model": description, "policy": str(policy)})
     plot_training(steps, context.folder / "training.png", evaluations)
-    text = report_text(context, tables, description, before, after, seconds)
-    with replacing(context.folder / "report.txt") as beside:
-        beside.write_text(text + "\n")
-    context.say("\n" + text)
+    context.say("")
+    context.report(report_text(context, tables, description, before, after, seconds))
 
 
 def report_text(

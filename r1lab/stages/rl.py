@@ -93,7 +93,7 @@ class RLStage:
 
     def check_lengths(self, model: Any, tokenizer: Any, heldout: list[Question]) -> None:
         """No prompt is ever cut: held-out questions and those of the first phase must leave room for a completion."""
-        longest = max(as_schedule(self.plan.max_new_tokens)(step) for step in (0, self.max_steps - 1))
+        longest = max(map(as_schedule(self.plan.max_new_tokens), range(0, self.max_steps, self.plan.updates)))
         questions, _ = self.mix.draw(self.mix.start(), self.plan.questions, 0)
         room = model.config.max_position_embeddings - max(longest, self.evaluation.max_new_tokens)
         check_prompt_tokens(self.template, [*heldout, *questions], tokenizer, room)

@@ -16,7 +16,7 @@ from r1lab.data.mix import Mix, State
 from r1lab.functional.aggregate import Counts
 from r1lab.functional.packing import pack
 from r1lab.functional.schedules import at_step
-from r1lab.models.causal import CausalPolicy
+from r1lab.models.causal import CausalPolicy, is_sharded
 from r1lab.records.timing import Stopwatch
 from r1lab.rollouts.batches import Minibatch, advantages_of, minibatch, training_samples
 from r1lab.rollouts.collect import Collector
@@ -26,7 +26,7 @@ from r1lab.training.metrics import PhaseMetrics, PhaseReport
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW, clip_gradients, set_learning_rate, sum_gradients
 from r1lab.training.reference import frozen_copy, is_due, replace, with_reference
-from r1lab.training.strategy import is_sharded, shard
+from r1lab.training.strategy import shard
 from r1lab.types import Group, PackedBatch, Question
 
 

@@ -91,10 +91,3 @@ def shard(policy: nn.Module, mesh) -> None:
         if type(module).__name__ in layer_names:
             fully_shard(module, mesh=mesh)
     fully_shard(policy, mesh=mesh)
-
-
-def is_sharded(module: nn.Module) -> bool:
-    """Whether FSDP2 manages the module."""
-    from torch.distributed.fsdp import FSDPModule
-
-    return isinstance(module, FSDPModule)

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from r1lab.functional.logprobs import selected_logprobs, token_logprobs
+from r1lab.functional.logprobs import token_logprobs
 
 
 def plain(hidden, weight, ids, temperature=1.0, bias=0.0):
@@ -119,18 +119,6 @@ def test_no_tokens():
 def test_twice_the_same_bits():
     hidden, weight, ids, _ = inputs(50, dtype=torch.float32)
     assert torch.equal(token_logprobs(hidden, weight, ids)[0], token_logprobs(hidden, weight, ids)[0])
-
-
-def test_selected_logprobs():
-    # softmax of (ln 1, ln 3) is (1/4, 3/4); at temperature 1/2 it is (1/10, 9/10)
-    logits = torch.tensor([[0.0, math.log(3)]])
-    assert selected_logprobs(logits, torch.tensor([0])).item() == pytest.approx(-1.3862944, abs=1e-6)
-    assert selected_logprobs(logits.bfloat16() * 0, torch.tensor([1])).dtype == torch.float32
-    assert selected_logprobs(logits, torch.tensor([0]), 0.5).item() == pytest.approx(-2.3025851, abs=1e-6)
-    hidden, weight, ids, _ = inputs(2, 7)
-    torch.testing.assert_close(
-        selected_logprobs(hidden @ weight.T, ids, 0.6), token_logprobs(hidden, weight, ids, 0.6)[0]
-    )
 
 
 def test_memory_of_a_large_vocabulary():
