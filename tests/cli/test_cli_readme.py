@@ -1,5 +1,7 @@
-"""The README's commands are commands: each composes and passes the check that a run begins with."""
+"""The README's commands are commands: each composes, and each that starts a run ends it, at the size of a toy."""
 
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -37,6 +39,47 @@ def test_the_command_composes(command, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "_target_" in done.stdout or "Powered by Hydra" in done.stdout
+
+
+RUNS = [command for command in COMMANDS if "--" not in command]
+TOY_MODEL = ["model.local.tokenizer_texts=200", "model.local.steps=12", "model.local.texts_per_step={0:16}"]
+TOY_TRAINING = [
+    "stage.max_steps=2", "stage.ref_refresh_steps=2", "stage.checkpoint_steps=2", "stage.plan.minibatches=1",
+    "stage.plan.questions=4", "stage.plan.group_size=2", "stage.plan.max_new_tokens=8",
+]  # fmt: skip
+TOY_EVALUATION = ["evaluation.questions=4", "evaluation.samples=2", "evaluation.max_new_tokens=8"]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """One folder for all runs: bases and converted weights are made once."""
+    return tmp_path_factory.mktemp("readme")
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_the_command_runs_to_its_end(command, root, request):
+    words = shlex.split(command)[3:]
+    if "FOLDER" in command:
+        (name,) = re.findall(r"mix=(\w+)", command)
+        data = request.getfixturevalue("shared_data")
+        words = [word.replace("FOLDER", str(data / name)) for word in words]
+    words += [f"run.root={root}", "tracker=disabled", "run.min_free_bytes=100000000", *TOY_EVALUATION]
+    words += [] if "model=smollm2_135m" in words else TOY_MODEL
+    words += [] if "stage=evaluate" in words else TOY_TRAINING
+    before = finished(root)
+    done = subprocess.run(
+        [sys.executable, "-m", "r1lab", *words], cwd=ROOT, capture_output=True, text=True, timeout=280,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    seeds = 3 if "-m" in words or "sweeps=seeds" in words else 1
+    assert len(finished(root) - before) == seeds
+
+
+def finished(root):
+    """Run folders whose record says that they came to their end."""
+    records = root.glob("*/*/attempt_*/run.json")
+    return {record.parent for record in records if json.loads(record.read_text())["state"] == "finished"}
 
 
 def test_files_the_readme_names_exist():
