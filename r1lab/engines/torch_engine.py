@@ -32,7 +32,9 @@ class TorchEngine:
         training = self.policy.training
         self.policy.eval()
         try:
-            for turn in split_rows([len(r.seeds) for r in requests], self.max_rows):
+            by_length = sorted(range(len(requests)), key=lambda i: len(requests[i].prompt_ids))
+            for places in split_rows([len(requests[i].seeds) for i in by_length], self.max_rows):
+                turn = [by_length[place] for place in places]
                 with torch.no_grad(), gathered(self.policy), self.policy.precision():
                     groups = self._sample([requests[i] for i in turn], params)
                 yield from zip(turn, groups)

@@ -42,10 +42,11 @@ class Evaluation:
         stream: tuple[int | str, ...],
         rank: int = 0,
         world_size: int = 1,
+        tell: Callable[[int], None] = lambda done: None,
     ) -> list[Group]:
         """The judged groups of this rank's questions; the same `stream` draws the same numbers for any policy."""
         params = SamplingParams(self.max_new_tokens, self.temperature, self.top_p, self.top_k, collector.stop_ids)
-        return collector(list(enumerate(heldout))[rank::world_size], params, samples, stream, step=0)
+        return collector(list(enumerate(heldout))[rank::world_size], params, samples, stream, step=0, tell=tell)
 
 
 @dataclass(frozen=True)

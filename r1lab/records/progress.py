@@ -30,20 +30,34 @@ class Progress:
     def __init__(self, total: int, title: str, columns: Mapping[str, str], first: int):
         self.total, self.title, self.columns, self.first = total, title, columns, first
         self.step, self._values, self._started = first, {}, time.perf_counter()
+        self._aside = ""
+
+    def begin(self) -> None:
+        """The first step starts now: what was done before it says nothing of the time left."""
+        self._started = time.perf_counter()
+
+    def aside(self, text: str) -> None:
+        """Say what is done between two steps ("evaluating 40/200"); the next step takes it away."""
+        self._aside = text
+        self.show_aside()
 
     def update(self, step: int, **values: float | None) -> None:
         """Say that `step` steps are done, with the newest numbers; one not given (or None) keeps its last value."""
-        self.step = step
+        self.step, self._aside = step, ""
         self._values |= {name: value for name, value in values.items() if value is not None}
         self.show()
 
     def show(self) -> None:
         """Bring the state to the reader; here to nobody."""
 
+    def show_aside(self) -> None:
+        """Bring an aside to the reader; a file or a pipe gets none."""
+
     @property
     def numbers(self) -> str:
-        """The newest numbers in words, in the order of the columns: "reward 1.20  accuracy 34%"."""
-        return "  ".join(text.format(self._values[name]) for name, text in self.columns.items() if name in self._values)
+        """The newest numbers in words, in the order of the columns, and the aside: "reward 1.20  accuracy 34%"."""
+        words = [text.format(self._values[name]) for name, text in self.columns.items() if name in self._values]
+        return "  ".join(filter(None, [*words, self._aside]))
 
     @property
     def seconds_left(self) -> float | None:
@@ -67,6 +81,8 @@ class LiveProgress(Progress):
 
         self._bar.update(self._task, completed=self.step, left=_left(self.seconds_left))
         self._live.update(Group(self._bar, Text("  " + self.numbers, style="cyan")), refresh=True)
+
+    show_aside = show
 
 
 class PlainProgress(Progress):

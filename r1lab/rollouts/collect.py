@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,11 +37,13 @@ class Collector:
         group_size: int,
         stream: tuple[int | str, ...],
         step: int,
+        tell: Callable[[int], None] = lambda done: None,
     ) -> list[Group]:
         """Groups in the order of `questions`, which are (index in the phase, question).
 
         stream names the random streams, e.g. (run seed, "train", phase): a completion's stream is the seed of
-        (stream, index, sample), so a requeued or re-sharded run draws the same numbers.
+        (stream, index, sample), so a requeued or re-sharded run draws the same numbers. `tell` hears how many
+        questions have their completions.
         """
         prompts = [self.template.prompt_ids(question, self.tokenizer) for _, question in questions]
         requests = [
@@ -49,11 +51,12 @@ class Collector:
             for (index, _), prompt in zip(questions, prompts)
         ]
         rollouts: list[list[Rollout]] = [[] for _ in questions]
-        for place, completions in self.engine.generate(requests, params):
+        for done, (place, completions) in enumerate(self.engine.generate(requests, params), start=1):
             rollouts[place] = [
-                Rollout(questions[place][1], prompts[place], done, self.template.parse(self.text(done)), sample)
-                for sample, done in enumerate(completions)
+                Rollout(questions[place][1], prompts[place], c, self.template.parse(self.text(c)), sample)
+                for sample, c in enumerate(completions)
             ]
+            tell(done)
         # one call for all: the verifiers' workers share the load, and controls see the other questions' answers
         scored = iter(self.rubric.score([r for group in rollouts for r in group], step))
         return [

@@ -38,6 +38,7 @@ class EvaluateStage:
     def run(self, context: Context) -> None:
         """Samples, judges, keeps every completion, writes summary.json and the line."""
         from r1lab.models.causal import CausalPolicy
+        from r1lab.records.progress import track
         from r1lab.rollouts.collect import Collector
         from r1lab.stages.watch import RunTables, evaluation_line
         from r1lab.verifiers.math_answer import same
@@ -52,7 +53,9 @@ class EvaluateStage:
         collector = Collector(engine, tokenizer, self.template, rubric)
         samples = self.evaluation.samples
         context.say(f"Evaluating {len(heldout)} held-out questions x {samples} samples")
-        groups = self.evaluation(collector, heldout, samples, (context.seed, "evaluation"))
+        with track(len(heldout), "evaluating", {}) as progress:
+            stream = (context.seed, "evaluation")
+            groups = self.evaluation(collector, heldout, samples, stream, tell=progress.update)
         numbers = summarize([outcome(group) for group in groups], samples, same, context.seed)
         rubric.close()
         RunTables(context.folder).write_groups(groups, rubric.weights(0), 0, 0, "evaluation", rank=0)

@@ -131,7 +131,9 @@ class RLStage:
             judge = replace(collector, rubric=judges)
             callbacks = [
                 Recorder(tables, rubric, self.fault_budget, progress, mirror),
-                Evaluator(tables, self.evaluation, judge, heldout, self.max_steps, context.seed, mirror, context.say),
+                Evaluator(
+                    tables, self.evaluation, judge, heldout, self.max_steps, context.seed, progress, mirror, context.say
+                ),
                 # last: a checkpoint vouches for the rows and evaluations before it
                 Checkpointer(checkpoints, tokenizer, self.checkpoint_steps, self.max_steps, newest),
             ]

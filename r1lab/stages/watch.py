@@ -101,6 +101,10 @@ class Recorder(L.Callback):
     def on_train_start(self, trainer: L.Trainer, module: GRPOModule) -> None:
         self._seconds = dict(module.clock.seconds)
 
+    def on_train_batch_start(self, trainer: L.Trainer, module: GRPOModule, *_: Any) -> None:
+        if module.step == self.progress.first:
+            self.progress.begin()
+
     def on_train_batch_end(self, trainer: L.Trainer, module: GRPOModule, *_: Any) -> None:
         report, rank = module.report, trainer.global_rank
         seconds = {name: s - self._seconds.get(name, 0.0) for name, s in module.clock.seconds.items()}
@@ -141,6 +145,7 @@ class Evaluator(L.Callback):
     heldout: Sequence[Question]
     max_steps: int
     seed: int
+    progress: Progress
     mirror: Any
     say: Any
 
@@ -162,7 +167,11 @@ class Evaluator(L.Callback):
             self.say(f"Evaluating {kind} training: {len(self.heldout)} held-out questions x {samples} samples")
         with module.clock("evaluation"):
             self.collector.engine.version = module.step
-            groups = self.evaluation(self.collector, self.heldout, samples, (self.seed, "evaluation"), rank, world_size)
+            mine = len(self.heldout[rank::world_size])
+            groups = self.evaluation(
+                self.collector, self.heldout, samples, (self.seed, "evaluation"), rank, world_size,
+                tell=lambda done: self.progress.aside(f"evaluating {done}/{mine} questions"),
+            )  # fmt: skip
             weights = self.collector.rubric.weights(0)
             self.tables.write_groups(groups, weights, module.phase, module.step, f"evaluation-{kind}", rank)
             outcomes = all_outcomes([outcome(group) for group in groups])

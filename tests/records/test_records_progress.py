@@ -39,6 +39,24 @@ def test_time_left_counts_the_steps_of_this_start_only():
         assert progress.seconds_left > 7200 * 5
 
 
+def test_the_time_left_counts_from_the_first_step_where_one_says_when_it_began():
+    with track(10, "r1zero", {}, stream=io.StringIO()) as progress:
+        progress._started -= 3600.0  # an hour of evaluation before training
+        progress.begin()
+        progress.update(5)
+        assert progress.seconds_left < 5
+
+
+def test_an_aside_stands_with_the_numbers_until_the_next_step(capsys):
+    with track(3, "r1zero", RL_COLUMNS, every=1) as progress:
+        progress.update(1, reward=1.0)
+        progress.aside("evaluating 40/200 questions")
+        assert progress.numbers == "reward 1.00  evaluating 40/200 questions"
+        progress.update(2)
+        assert progress.numbers == "reward 1.00"
+    assert "evaluating" not in capsys.readouterr().out
+
+
 def test_a_long_time_left_is_in_hours():
     stream = io.StringIO()
     with track(2, "r1zero", {}, stream=stream) as progress:
