@@ -81,7 +81,8 @@ def plot_training(steps: Sequence[Mapping[str, Any]], path: Path, evaluations: S
     accuracy, length = figure.subplots(1, 2)
     _line(accuracy, *_series(steps, "reward/accuracy"), color="#b3cae0", label="training questions")
     _intervals(accuracy, evaluations, "pass_at_1", color="#1f5fa8", marker="o", label="pass@1, held out")
-    for k in sorted({numbers["samples"] for numbers in evaluations}):
+    # one vote or two are none: the most frequent answer is the first
+    for k in sorted({numbers["samples"] for numbers in evaluations if numbers["samples"] > 2}):
         _intervals(accuracy, evaluations, f"cons_at_{k}", color="#d1601f", marker="s", label=f"cons@{k}, held out")
     accuracy.set(title="Accuracy", ylabel="share of right answers", ylim=(0, 1))
     accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
