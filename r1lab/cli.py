@@ -9,7 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 from r1lab.config import paths, schema
-from r1lab.errors import R1LabError
+from r1lab.errors import R1LabError, Terminated
 
 paths.register()
 schema.register()
@@ -30,9 +30,9 @@ def run(config: DictConfig) -> None:
             raise
         print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated) as stop:
         print("\nStopped. The same command goes on from the last checkpoint.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(143 if isinstance(stop, Terminated) else 130)
 
 
 def main() -> None:

@@ -43,3 +43,7 @@ class VerifierError(R1LabError):
 
 class TrainingError(R1LabError):
     """Training cannot go on: non-finite loss, nothing to learn from, a broken checkpoint."""
+
+
+class Terminated(BaseException):
+    """SIGTERM came while a run trained: from a scheduler, a container or `kill`."""

@@ -39,7 +39,8 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
     ) as record:
         if record.finished:
             print("This run is finished; run.resume=never would do it again.")
-            print((record.folder / "report.txt").read_text())
+            report = record.folder / "report.txt"
+            print(report.read_text() if report.exists() else f"Its report is not there any more: {report}")
         else:
             stage.run(context(record, config, plain, first_rank=True))
         print(record.folder)

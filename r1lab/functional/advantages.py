@@ -6,8 +6,11 @@ rewards are all equal, or of one member, teaches nothing: its advantages are zer
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from r1lab.functional.schedules import Schedule, require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,16 +54,15 @@ def leave_one_out(rewards: Tensor) -> Tensor:
 class GroupNormalized:
     """``group_normalized`` as a component: GRPO."""
 
-    eps: float
+    eps: float | Mapping[int, float] | Schedule
     """Added to the standard deviation."""
     correction: int
     """0 for the population's standard deviation, 1 for the sample's."""
 
     def __post_init__(self) -> None:
-        if self.eps < 0 or self.correction not in (0, 1):
-            raise ValueError(
-                f"eps must be >= 0 and correction 0 or 1, not eps={self.eps}, correction={self.correction}"
-            )
+        require("eps", self.eps, 0)
+        if self.correction not in (0, 1):
+            raise ValueError(f"correction must be 0 or 1, not {self.correction}")
 
     def __call__(self, rewards: Tensor) -> Tensor:
         return group_normalized(rewards, self.eps, self.correction)

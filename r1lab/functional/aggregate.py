@@ -6,8 +6,11 @@ add up to the same loss and their gradients to the same gradient.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from r1lab.functional.schedules import Schedule, require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,12 +61,11 @@ class ConstantLength:
     Example: token losses [1, 3] and [5] with length 10 give 9 / (2 * 10) = 0.45.
     """
 
-    length: int
+    length: int | Mapping[int, int] | Schedule
     """The constant that stands for every sequence's length, often the length limit."""
 
     def __post_init__(self) -> None:
-        if self.length < 1:
-            raise ValueError(f"length must be >= 1, not {self.length}")
+        require("length", self.length, 1)
 
     def __call__(self, loss: Tensor, loss_mask: Tensor, segments: Tensor, counts: Counts) -> Tensor:
         """Return the share, a scalar, of loss [R, T] with loss_mask [R, T] bool; segments are not read."""

@@ -6,9 +6,11 @@ k3 = exp(x) - x - 1 (unbiased, never negative; the paper's).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from r1lab.functional.schedules import Schedule, require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,15 +50,14 @@ def estimator(name: str) -> Callable[[Tensor, Tensor], Tensor]:
 class KL:
     """The penalty that keeps the policy near its reference; the call gives the estimate per token, without coef."""
 
-    coef: float
-    """Weight of the penalty in the loss (the paper's beta); 0 needs no reference policy."""
+    coef: float | Mapping[int, float] | Schedule
+    """Weight of the penalty in the loss (the paper's beta), or its schedule; 0 needs no reference policy."""
     estimator: str
     """k1, k2 or k3."""
 
     def __post_init__(self) -> None:
         estimator(self.estimator)
-        if self.coef < 0:
-            raise ValueError(f"The KL coefficient must be >= 0, not {self.coef}.")
+        require("kl.coef", self.coef, 0)
 
     def __call__(self, logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
         return estimator(self.estimator)(logprobs, ref_logprobs)

@@ -17,6 +17,11 @@ class Schedule(ABC):
     def __call__(self, step: int) -> float | int:
         """Return the value at that step."""
 
+    @property
+    @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest value it can have."""
+
 
 @dataclass(frozen=True)
 class Constant(Schedule):
@@ -29,6 +34,10 @@ class Constant(Schedule):
 
     def __call__(self, step: int) -> float | int:
         return self.value
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.value, self.value
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,10 @@ class Piecewise(Schedule):
         assert step >= 0
         return self.points[max(point for point in self.points if point <= step)]
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return min(self.points.values()), max(self.points.values())
+
 
 @dataclass(frozen=True)
 class Linear(Schedule):
@@ -74,6 +87,10 @@ class Linear(Schedule):
     def __call__(self, step: int) -> float:
         return _between(self.start, self.end, min(1.0, step / self.steps))
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return min(self.start, self.end), max(self.start, self.end)
+
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
@@ -88,6 +105,10 @@ class Cosine(Schedule):
 
     def __call__(self, step: int) -> float:
         return _between(self.start, self.end, (1 - math.cos(math.pi * min(1.0, step / self.steps))) / 2)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return min(self.start, self.end), max(self.start, self.end)
 
 
 @dataclass(frozen=True)
@@ -109,6 +130,11 @@ class Warmup(Schedule):
         value = self.then(step)
         return value if step >= self.steps else value * (step + 1) / self.steps
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        low, high = self.then.bounds
+        return min(low, low / max(self.steps, 1)), max(high, high / max(self.steps, 1))
+
 
 def as_schedule(value: Any) -> Schedule:
     """Return a number as Constant, a mapping of integer steps as Piecewise, a Schedule as it is; else ValueError."""
@@ -122,6 +148,18 @@ def as_schedule(value: Any) -> Schedule:
         f"A schedule is a number, a mapping from steps such as {{0: 1.0, 100: 0.5}}, or a Schedule "
         f"(Linear, Cosine, Warmup, ...), not {value!r}."
     )
+
+
+def require(name: str, value: Any, low: float, *, above: bool = False) -> None:
+    """ValueError unless a number, or every value of a schedule, is at least `low`, or greater than it where `above`.
+
+    >>> require("coef", {0: 0.0, 100: -1.0}, 0)
+    Traceback (most recent call last):
+    ValueError: coef must be >= 0, found -1.0
+    """
+    lowest = as_schedule(value).bounds[0]
+    if lowest < low or (above and lowest == low):
+        raise ValueError(f"{name} must be {'>' if above else '>='} {low}, found {lowest}")
 
 
 def at_step(component: Any, step: int) -> Any:

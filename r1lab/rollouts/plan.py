@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from r1lab.engines.base import SamplingParams
 from r1lab.functional.rng import permutation, seed_of
+from r1lab.functional.schedules import require
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,16 @@ class RolloutPlan:
     """Tokens of a packed row; a longer sequence has a longer row of its own."""
     microbatch_tokens: int
     """Most tokens of one forward and backward pass."""
+
+    def __post_init__(self):
+        for name in ("questions", "group_size", "minibatches", "inner_epochs", "row_tokens", "microbatch_tokens"):
+            if type(value := getattr(self, name)) is not int:
+                raise ValueError(f"{name} must be an integer, found {value!r}")
+        require("max_new_tokens", self.max_new_tokens, 1)
+        # a distribution of temperature 0 has no gradient
+        require("temperature", self.temperature, 0, above=True)
+        require("top_p", self.top_p, 0, above=True)
+        require("top_k", self.top_k, 0)
 
     @property
     def updates(self) -> int:

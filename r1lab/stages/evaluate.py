@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from r1lab.data.mix import Mix
-from r1lab.data.template import Template
+from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.disk import write_json_atomic
 from r1lab.evaluation.run import Evaluation, outcome, summarize
 from r1lab.rewards.rubric import Rubric
 from r1lab.stages.base import Context
-from r1lab.stages.gold import check_gold
+from r1lab.stages.gold import NUM_GOLD, check_gold
 from r1lab.stages.policy import ModelChoice
 from r1lab.training.strategy import Strategy
 
@@ -47,8 +47,10 @@ class EvaluateStage:
         self.strategy.set_threads()
         heldout = self.mix.heldout(self.evaluation.questions)
         rubric = Rubric(self.evaluation.rewards)
-        check_gold(rubric, self.template, heldout)
+        check_gold(rubric, self.template, heldout[:NUM_GOLD])
         model, tokenizer = self.policy.obtain(context)
+        room = model.config.max_position_embeddings - self.evaluation.max_new_tokens
+        check_prompt_tokens(self.template, heldout, tokenizer, room)
         engine = self.engine(policy=CausalPolicy(model, self.policy.compute()), pad_id=tokenizer.pad_token_id)
         collector = Collector(engine, tokenizer, self.template, rubric)
         samples = self.evaluation.samples
@@ -59,5 +61,5 @@ class EvaluateStage:
         numbers = summarize([outcome(group) for group in groups], samples, same, context.seed)
         rubric.close()
         RunTables(context.folder).write_groups(groups, rubric.weights(0), 0, 0, "evaluation", rank=0)
-        write_json_atomic(context.folder / "summary.json", numbers)
+        write_json_atomic(context.folder / "summary.json", {**numbers, "model": self.policy.describe()})
         context.report(evaluation_line(numbers))

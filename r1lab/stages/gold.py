@@ -10,7 +10,7 @@ from r1lab.rewards.rubric import Rubric
 from r1lab.types import Completion, Finish, Question, Rollout
 
 NUM_GOLD = 64
-"""Questions whose gold completion is scored."""
+"""Questions whose gold completion is scored before a stage begins."""
 
 
 def check_gold(rubric: Rubric, template: Template, questions: Sequence[Question]) -> None:
@@ -22,7 +22,7 @@ def check_gold(rubric: Rubric, template: Template, questions: Sequence[Question]
     judging = {name: r for name, r in rubric.rewards.items() if weights[name] and r.knows_gold}
     rollouts = [
         Rollout(q, torch.zeros(1, dtype=torch.long), nothing, template.parse(template.gold_completion(q)), sample=0)
-        for q in questions[:NUM_GOLD]
+        for q in questions
     ]
     for rollout in Rubric(judging).score(rollouts, step=0):
         short = {n: s for n, s in rollout.scores.items() if not (s.judged and s.value >= judging[n].maximum)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from r1lab.artifacts.address import address
@@ -29,6 +30,11 @@ class ModelChoice:
         """What cannot be loaded, seen before the slow load."""
         if self.compute_dtype not in COMPUTE_DTYPES:
             return [f"model.compute_dtype={self.compute_dtype!r}: choose one of {', '.join(COMPUTE_DTYPES)}."]
+        if self.local is not None and Path(self.published.source).is_dir():
+            return [
+                f"model.published.source={self.published.source} would not be used: at local scale model={self.name} "
+                f"is trained here. Try model=folder model.published.source={self.published.source}"
+            ]
         if self.local is None:
             try:
                 self.published.check()

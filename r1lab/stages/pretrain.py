@@ -106,7 +106,7 @@ class LocalBase:
         from r1lab.models.causal import CausalPolicy
         from r1lab.stages.watch import Checkpointer
         from r1lab.training.sft import SFTModule, ShowLoss
-        from r1lab.training.trainer import build_trainer
+        from r1lab.training.trainer import build_trainer, fit
 
         tokenizer = self.tokenizer()
         policy = CausalPolicy(self.untrained(tokenizer), getattr(torch, self.compute_dtype))
@@ -120,7 +120,7 @@ class LocalBase:
                 Checkpointer(checkpoints, tokenizer, CHECKPOINT_STEPS, self.steps, newest),
             ]
             trainer = build_trainer(Strategy("single", 1, 1, "auto", 0), callbacks)
-            trainer.fit(module, self.batches(tokenizer, module.step))
+            fit(trainer, module, self.batches(tokenizer, module.step))
 
     def untrained(self, tokenizer):
         """The model before its first step, a function of `seed`."""

@@ -18,7 +18,7 @@ from r1lab.rewards.rubric import FaultBudget, Rubric
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import KeepAll
 from r1lab.stages.base import Context
-from r1lab.stages.gold import check_gold
+from r1lab.stages.gold import NUM_GOLD, check_gold
 from r1lab.stages.policy import ModelChoice
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
@@ -80,9 +80,10 @@ class RLStage:
         self.strategy.set_threads()
         self.mix.check()
         heldout = self.mix.heldout(self.evaluation.questions)
-        for rewards in (self.rewards, self.evaluation.rewards):
+        questions, _ = self.mix.draw(self.mix.start(), NUM_GOLD, 0)
+        for rewards, judged in ((self.rewards, questions), (self.evaluation.rewards, heldout[:NUM_GOLD])):
             with closing(Rubric(rewards)) as rubric:
-                check_gold(rubric, self.template, heldout)
+                check_gold(rubric, self.template, judged)
         model, tokenizer = self.policy.obtain(context)
         self.check_lengths(model, tokenizer, heldout)
         checkpoints = self.train(context, model, tokenizer, heldout)
@@ -106,7 +107,7 @@ class RLStage:
         from r1lab.stages.watch import Checkpointer, Evaluator, Recorder, RunTables
         from r1lab.training.checkpoint import Checkpoints
         from r1lab.training.grpo import GRPOModule, Phases, Recipe
-        from r1lab.training.trainer import build_trainer
+        from r1lab.training.trainer import build_trainer, fit
 
         tables = RunTables(context.folder)
         checkpoints = Checkpoints(context.folder / "checkpoints", self.keep_checkpoints)
@@ -139,7 +140,7 @@ class RLStage:
             ]
             trainer = build_trainer(self.strategy, callbacks)
             last = self.max_steps // self.plan.updates
-            trainer.fit(module, Phases(self.mix, module, last, trainer.global_rank, trainer.world_size))
+            fit(trainer, module, Phases(self.mix, module, last, trainer.global_rank, trainer.world_size))
         return checkpoints
 
     def rewind(self, context: Context, tables: RunTables, checkpoints: Checkpoints, state: dict | None) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
+import re
 import shutil
 import warnings
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from typing import Any
 
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint import CheckpointException
 from torch.distributed.checkpoint.state_dict import (
     get_model_state_dict,
     get_optimizer_state_dict,
@@ -24,6 +25,7 @@ from r1lab.errors import StorageError
 from r1lab.models.export import export
 
 MANIFEST = "checkpoint.json"
+NAME = re.compile(r"step-\d{6,}")
 
 
 @dataclass(frozen=True)
@@ -59,20 +61,24 @@ class Checkpoints:
                 shutil.rmtree(target, ignore_errors=True)
                 draft.rename(target)
                 self.prune()
-        except OSError as error:
+        except BaseException as error:
             shutil.rmtree(draft, ignore_errors=True)
-            full = error.errno == errno.ENOSPC
+            reason = cause(error)
+            # a full disk shows as RuntimeError where torch writes its own container
+            if not isinstance(reason, (OSError, RuntimeError)):
+                raise reason from None
+            free = shutil.disk_usage(self.folder).free
             raise StorageError(
                 "The checkpoint could not be written; the ones before it are untouched.",
-                "no space left on the device" if full else str(error),
-                f"Free space under {self.folder} and run the same command: it goes on from the newest checkpoint.",
+                f"{reason}; {free / 1e6:,.1f} MB free under {self.folder}",
+                "Free space and run the same command: it goes on from the newest checkpoint.",
             ) from error
         barrier()
         return target
 
     def all(self) -> list[Path]:
         """Finished checkpoints, oldest first."""
-        return sorted(path for path in self.folder.glob("step-*") if path.is_dir())
+        return sorted(path for path in self.folder.glob("step-*") if NAME.fullmatch(path.name) and path.is_dir())
 
     def newest(self, tell=print) -> tuple[Path, dict[str, Any]] | None:
         """The newest checkpoint whose files are whole, with its state; a broken one is passed over with a word."""
@@ -81,6 +87,8 @@ class Checkpoints:
             if fault is None:
                 return path, json.loads((path / MANIFEST).read_text())["state"]
             tell(f"Checkpoint {path.name} is broken ({fault}); falling back to the one before it.")
+        if self.all():
+            tell("No checkpoint is whole: starting again from the first step.")
         return None
 
     def load(self, path: Path, module: Any) -> None:
@@ -105,6 +113,11 @@ class Checkpoints:
             shutil.rmtree(path)
 
 
+def cause(error: BaseException) -> BaseException:
+    """The first rank's own error, where torch wraps what happened while it wrote."""
+    return next(iter(error.failures.values()))[0] if isinstance(error, CheckpointException) else error
+
+
 def trainer_state(module: Any) -> dict[str, Any]:
     """What a distributed checkpoint saves and loads in place: the same tree before and after."""
     models = {name: get_model_state_dict(model) for name, model in module.models.items()}
@@ -121,8 +134,9 @@ def copy_policy(checkpoint: Path, folder: Path) -> None:
 def broken(path: Path) -> str | None:
     """What is wrong with a checkpoint, or None when every file is there with the bytes that were written."""
     try:
-        files = json.loads((path / MANIFEST).read_text())["files"]
-    except (OSError, ValueError, KeyError):
+        manifest = json.loads((path / MANIFEST).read_text())
+        files, _ = manifest["files"], manifest["state"]["step"]
+    except (OSError, ValueError, KeyError, TypeError):
         return f"{MANIFEST} is missing or unreadable"
     for name, expected in files.items():
         file = path / name

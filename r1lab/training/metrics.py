@@ -12,6 +12,9 @@ from torch import Tensor
 
 from r1lab.types import Group, PackedBatch, Status
 
+PEAKS = ("ratio_max", "mismatch_max", "grad_norm")
+"""Highest values of a phase; there from its start, for a rank whose groups were all left out has them to reduce too."""
+
 
 @dataclass(frozen=True, eq=False)
 class PhaseReport:
@@ -34,7 +37,7 @@ class PhaseMetrics:
     """Collects sums while a phase runs; tensors stay on their device until the phase ends."""
 
     sums: dict[str, Tensor | float] = field(default_factory=lambda: defaultdict(float))
-    peaks: dict[str, Tensor | float] = field(default_factory=lambda: defaultdict(float))
+    peaks: dict[str, Tensor | float] = field(default_factory=lambda: dict.fromkeys(PEAKS, 0.0))
 
     def mismatch(self, logprobs: Tensor, batch: PackedBatch) -> None:
         """How far the sampler's logprobs are from the trainer's, over the counted tokens [R, T]."""
@@ -82,10 +85,10 @@ class PhaseMetrics:
             "kl": sums.get("kl", 0.0) / tokens,
             "entropy": sums["entropy"] / tokens,
             "clip_share": sums["clip_share"] / tokens,
-            "ratio_max": peaks.get("ratio_max", 1.0),
+            "ratio_max": peaks["ratio_max"],
             "mismatch_mean": sums["mismatch_mean"] / max(sums["mismatch_tokens"], 1),
-            "mismatch_max": peaks.get("mismatch_max", 0.0),
-            "grad_norm": peaks.get("grad_norm", 0.0),
+            "mismatch_max": peaks["mismatch_max"],
+            "grad_norm": peaks["grad_norm"],
             "padding_share": sums["tokens_padded"] / max(sums["tokens_padded"] + sums["tokens_computed"], 1),
             "tokens_sampled": sums["completion_tokens"],
             "tokens_trained": sums["update_tokens"],

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from r1lab.functional.aggregate import Counts
 from r1lab.functional.kl import KL
+from r1lab.functional.schedules import as_schedule
 from r1lab.types import PackedBatch
 
 Stats = dict[str, Tensor]
@@ -32,8 +33,8 @@ class Objective:
 
     @property
     def uses_reference(self) -> bool:
-        """Whether a reference policy is needed at all."""
-        return self.kl.coef != 0
+        """Whether a reference policy is needed at any step."""
+        return as_schedule(self.kl.coef).bounds != (0, 0)
 
     def __call__(self, logprobs: Tensor, batch: PackedBatch, counts: Counts) -> tuple[Tensor, Stats]:
         """This microbatch's share of the loss, and sums over its counted tokens.

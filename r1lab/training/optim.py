@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from r1lab.errors import TrainingError
+from r1lab.functional.schedules import require
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class AdamW:
     weight_decay: float
     max_grad_norm: float
     """Gradients are scaled down to this norm."""
+
+    def __post_init__(self):
+        for name in ("lr", "beta1", "beta2", "eps", "weight_decay"):
+            require(name, getattr(self, name), 0)
+        require("max_grad_norm", self.max_grad_norm, 0, above=True)
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The torch optimizer over the parameters that train; its learning rate is set before every step."""

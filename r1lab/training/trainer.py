@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from r1lab.errors import Terminated
 from r1lab.training.strategy import Strategy
 
 
@@ -28,6 +30,18 @@ def build_trainer(strategy: Strategy, callbacks: Sequence[Any] = (), logger: Any
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+def fit(trainer: L.Trainer, module: L.LightningModule, batches: Any) -> None:
+    """Trains; Ctrl-C raises KeyboardInterrupt and SIGTERM Terminated, where Lightning would leave with 1 and 0."""
+    try:
+        trainer.fit(module, batches)
+    except SystemExit as error:
+        if isinstance(error, SIGTERMException):
+            raise Terminated from error
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
 
 
 def quiet() -> None:

@@ -1,5 +1,6 @@
 """Two processes, copied (ddp) or sharded (fsdp), make the same updates as one."""
 
+import json
 import os
 import subprocess
 import sys
@@ -33,6 +34,23 @@ def test_two_ranks_equal_one(kind, alone, tmp_path):
     assert two.keys() == alone.keys()
     worst = max(float((two[k] - alone[k]).norm() / alone[k].norm().clamp(min=1e-12)) for k in alone)
     assert worst < 1e-6, worst
+
+
+def test_a_rank_without_a_group_to_train_on_does_not_hold_up_the_others(tmp_path):
+    # groups of two coins: one question a rank and phase, so that often only one rank's group is informative
+    words = [
+        "experiments=tiny", "strategy=ddp", "strategy.devices=2", "selection=informative", "stage.plan.group_size=2",
+        "stage.plan.minibatches=1", "stage.plan.questions=2", "stage.max_steps=8", "stage.checkpoint_steps=8",
+        "stage.ref_refresh_steps=4", "evaluation.every_steps=0", f"run.root={tmp_path}",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "r1lab", *words], cwd=PROGRAM.parents[2], capture_output=True, text=True, timeout=240,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    (log,) = tmp_path.glob("tiny/*/attempt_1/log.jsonl")
+    shares = [json.loads(line)["kept_share"] for line in log.read_text().splitlines()]
+    assert len(shares) == 8 and 0.5 in shares, shares
 
 
 def test_the_updates_move_the_weights(alone, tmp_path):

@@ -133,6 +133,24 @@ def test_kill_and_resume_equals_the_whole_run(moment, whole, tmp_path):
     assert len(rewards) > 1, "nothing was learned from: the comparison would prove nothing"
 
 
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_says_so_and_goes_on(number, code, whole, tmp_path):
+    shutil.copytree(whole / "artifacts", tmp_path / "artifacts")
+    process = start(tmp_path)
+    while not any(tmp_path.glob("tiny/*/attempt_1/rollouts.parquet/phase-000002.rank-0.parquet")):
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.005)
+    process.send_signal(number)
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode == code, text
+    assert "Stopped. The same command goes on from the last checkpoint." in text
+    assert "Traceback" not in text
+    finish(tmp_path)
+    expected, found = essence(whole), essence(tmp_path)
+    for part in expected:
+        assert found[part] == expected[part], part
+
+
 def test_a_finished_run_shows_its_report_and_does_nothing(whole):
     before = essence(whole)
     text = finish(whole)
@@ -151,6 +169,23 @@ def test_a_broken_newest_checkpoint_falls_back_with_a_word(whole, tmp_path):
     text = finish(tmp_path)
     assert f"Checkpoint {newest.name} is broken (model.safetensors is not what was written)" in text
     assert "Going on from step 8 of 12" in text
+    assert "No checkpoint is whole" not in text
     expected, found = essence(whole), essence(tmp_path)
     for part in expected:
         assert found[part] == expected[part], part
+
+
+@pytest.mark.parametrize("damage", ["[]", '{"files": {}}'])
+def test_without_a_whole_checkpoint_the_run_starts_again_with_a_word(damage, whole, tmp_path):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True, symlinks=True)
+    (folder,) = tmp_path.glob("tiny/*/attempt_1")
+    run = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(run | {"state": "running"}))
+    (folder / "checkpoints" / "step-000009x").mkdir()
+    for manifest in folder.glob("checkpoints/step-*/checkpoint.json"):
+        manifest.write_text(damage)
+    text = finish(tmp_path)
+    assert "checkpoint.json is missing or unreadable" in text
+    assert "No checkpoint is whole: starting again from the first step." in text
+    (folder / "checkpoints" / "step-000009x").rmdir()
+    assert essence(tmp_path)["weights"] == essence(whole)["weights"]

@@ -41,14 +41,15 @@ class SomeBroken(RandomReward):
         ]
 
 
-def trained(model, tokenizer, phases=1, reward=None, plan=PLAN, ref_refresh_steps=0, kl_coef=0.1):
+def trained(model, tokenizer, phases=1, reward=None, plan=PLAN, ref_refresh_steps=0, kl_coef=0.1, lr=1e-2,
+            max_grad_norm=1.0):  # fmt: skip
     policy = CausalPolicy(model)
     collector = Collector(
         TorchEngine(policy, tokenizer.pad_token_id, 64), tokenizer, R1ZeroTemplate(),
         Rubric({"random": reward or RandomReward(weight=1.0, seed=0)}),
     )  # fmt: skip
     objective = Objective(GroupNormalized(1e-6, 0), Clipped(0.2, 0.2), KL(kl_coef, "k3"), SequenceMean())
-    optim = AdamW(lr=1e-2, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, max_grad_norm=1.0)
+    optim = AdamW(lr=lr, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, max_grad_norm=max_grad_norm)
     mix = Mix({"sums": GeneratedSource(["sums"], [1], ["en"])}, {"sums": 1}, seed=0)
     recipe = Recipe(plan, objective, KeepAll(), optim, ref_refresh_steps)
     module = GRPOModule(policy, collector, recipe, seed=0, cursor=mix.start())
@@ -108,3 +109,42 @@ def test_any_number_may_be_a_schedule(tiny_model, tokenizer):
     plan = dataclasses.replace(PLAN, max_new_tokens={0: 10, 2: 4})
     module = trained(tiny_model(), tokenizer, phases=2, plan=plan)
     assert max(len(r.completion) for g in module.report.groups for r in g.rollouts) == 4
+
+
+def test_a_schedule_is_read_at_the_step_of_its_phase(tiny_model, tokenizer):
+    # two phases of two updates: the second phase begins at step 2, where the learning rate is 0 from
+    still = trained(tiny_model(), tokenizer, lr={0: 1e-2, 2: 0.0})
+    late = trained(tiny_model(), tokenizer, phases=2, lr={0: 1e-2, 2: 0.0})
+    assert [torch.equal(a, b) for a, b in zip(still.policy.parameters(), late.policy.parameters())].count(False) == 0
+    moved = trained(tiny_model(), tokenizer, phases=2, lr={0: 1e-2, 3: 0.0})
+    assert not all(torch.equal(a, b) for a, b in zip(still.policy.parameters(), moved.policy.parameters()))
+
+
+def test_penalty_and_clip_may_be_schedules(tiny_model, tokenizer):
+    module = trained(tiny_model(), tokenizer, phases=2, kl_coef={0: 0.0, 2: 0.1})
+    assert module.reference is not None and module.report.metrics["kl"] > 0
+    assert trained(tiny_model(), tokenizer, kl_coef={0: 0.0, 2: 0.1}).report.metrics["kl"] == 0.0
+
+
+def test_the_trainer_scores_at_the_temperature_of_the_sampler(tiny_model, tokenizer):
+    plan = dataclasses.replace(PLAN, minibatches=1, temperature=0.5)
+    assert trained(tiny_model(), tokenizer, plan=plan).report.metrics["mismatch_max"] < 1e-4
+
+
+def test_inner_epochs_go_through_the_rollouts_again(tiny_model, tokenizer):
+    twice = trained(tiny_model(), tokenizer, plan=dataclasses.replace(PLAN, inner_epochs=2))
+    once = trained(tiny_model(), tokenizer)
+    assert (once.step, twice.step) == (2, 4)
+    assert twice.report.metrics["tokens_trained"] == 2 * once.report.metrics["tokens_trained"]
+
+
+def test_the_gradient_is_cut_at_its_norm(tiny_model, tokenizer):
+    # AdamW divides by the size of the gradient: only eps shows that it is small
+    one = dataclasses.replace(PLAN, minibatches=1)
+    free, cut = (trained(tiny_model(), tokenizer, plan=one, max_grad_norm=n) for n in (1e9, 1e-9))
+    start = dict(tiny_model().named_parameters())
+    free_way, cut_way = (
+        sum(float((p - start[name]).detach().norm()) for name, p in m.policy.model.named_parameters())
+        for m in (free, cut)
+    )
+    assert cut_way < 0.5 * free_way

@@ -60,9 +60,9 @@ def test_components_are_the_functions():
 
 
 def test_bad_values_are_refused():
-    with pytest.raises(ValueError, match="eps=-1"):
+    with pytest.raises(ValueError, match="eps must be >= 0, found -1"):
         GroupNormalized(-1, 1)
-    with pytest.raises(ValueError, match="correction=2"):
+    with pytest.raises(ValueError, match="correction must be 0 or 1, not 2"):
         GroupNormalized(0.0, 2)
     with pytest.raises(AssertionError):
         group_centered(REWARDS.view(2, 2))

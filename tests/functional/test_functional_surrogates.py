@@ -49,5 +49,5 @@ def test_first_update_has_ratio_exactly_one():
 
 
 def test_negative_clips_are_refused():
-    with pytest.raises(ValueError, match="clip_low=-"):
+    with pytest.raises(ValueError, match="clip_low must be >= 0"):
         Clipped(-0.1, 0.2)
