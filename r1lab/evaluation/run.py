@@ -34,6 +34,12 @@ class Evaluation:
     rewards: Mapping[str, Any]
     """Judges; `accuracy` decides what is right."""
 
+    def __post_init__(self):
+        for name, low in {"questions": 1, "samples": 1, "samples_during": 1, "every_steps": 0}.items():
+            if type(value := getattr(self, name)) is not int or value < low:
+                raise ValueError(f"{name} must be an integer of at least {low}, found {value!r}")
+        SamplingParams(self.max_new_tokens, self.temperature, self.top_p, self.top_k)
+
     def __call__(
         self,
         collector: Collector,

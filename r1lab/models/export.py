@@ -41,7 +41,8 @@ def export(
     for _ in tensors:
         pass
     failure = _from_rank_0(failure)
-    if isinstance(failure, OSError) or type(failure).__name__ == "SafetensorError":
+    # what is written in Rust, weights and tokenizer, names the system's error in its text
+    if isinstance(failure, OSError) or type(failure).__name__ == "SafetensorError" or "(os error" in str(failure):
         remedy = "Free space or choose another folder; an older export was left as it was."
         raise StorageError("The model cannot be written.", f"{folder}: {failure}", remedy) from failure
     if failure is not None:

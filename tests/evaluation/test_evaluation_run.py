@@ -1,8 +1,11 @@
 """Evaluation: faults are not wrong, unparsed answers cannot win the vote, numbers by hand."""
 
 import pytest
+import torch
 
-from r1lab.evaluation.run import Outcome, summarize
+from r1lab.evaluation.run import Evaluation, Outcome, summarize
+from r1lab.evaluation.run import outcome as outcome_of
+from r1lab.types import Completion, Finish, Group, Question, Response, Rollout, Score, Status
 from r1lab.verifiers.math_answer import same
 
 
@@ -44,3 +47,25 @@ def test_a_fault_is_neither_right_nor_wrong():
 def test_an_only_right_answer_that_ties_wins_half():
     numbers = summarize([outcome(0, [True, False], ["1", "2"])], 2, same, seed=0)
     assert numbers["cons_at_2"]["mean"] == 0.5
+
+
+def test_a_verifier_fault_is_no_wrong_answer():
+    scores = [Score(1.0), Score(0.0), Score(0.0, Status.TIMEOUT, "slow", 5000.0)]
+    question, completion = Question("q", "?", "7"), Completion(torch.tensor([1]), torch.zeros(1), Finish.STOP)
+    response = Response("7", None, "7", False)
+    rollouts = tuple(
+        Rollout(question, torch.tensor([0]), completion, response, sample, {"accuracy": score}, score.value)
+        for sample, score in enumerate(scores)
+    )
+    found = outcome_of(Group(question, rollouts, 0))
+    assert found.correct == [True, False] and found.answers == ["7", "7"]
+    assert found.num_faults == 1 and len(found.lengths) == 3
+
+
+@pytest.mark.parametrize("wrong", [{"samples": 0}, {"questions": 0}, {"questions": 1.5}, {"temperature": -1.0}])
+def test_impossible_evaluations_are_refused(wrong):
+    values = {"questions": 4, "samples": 2, "samples_during": 1, "every_steps": 0, "temperature": 0.6, "top_p": 0.95,
+              "top_k": 0, "max_new_tokens": 8, "rewards": {}}  # fmt: skip
+    Evaluation(**values)
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Evaluation(**values | wrong)
