@@ -57,10 +57,8 @@ class RLStage:
         """Arithmetic that cannot work, with values that would."""
         faults = self.plan.faults(self.strategy.world_size) + self.policy.faults()
         counts = ("max_steps", "ref_refresh_steps", "checkpoint_steps", "keep_checkpoints")
-        if wrong := [
-            f"stage.{name}={getattr(self, name)!r}" for name in counts if type(getattr(self, name)) is not int
-        ]:
-            return [*faults, f"{', '.join(wrong)}: a whole number is needed."]
+        if wrong := [name for name in counts if type(getattr(self, name)) is not int]:
+            return faults + [f"stage.{name}={getattr(self, name)!r} is no whole number." for name in wrong]
         updates = self.plan.updates
         if updates > 0:
             for name in ("max_steps", "ref_refresh_steps", "checkpoint_steps"):
