@@ -63,7 +63,14 @@ def test_the_command_runs_to_its_end(command, root, request):
         (name,) = re.findall(r"mix=(\w+)", command)
         data = request.getfixturevalue("shared_data")
         words = [word.replace("FOLDER", str(data / name)) for word in words]
-    words += [f"run.root={root}", "tracker=disabled", "run.min_free_bytes=100000000", *TOY_EVALUATION]
+    # a name of its own: some commands differ in nothing that decides the numbers, and would find each other's run
+    words += [
+        f"run.root={root}",
+        f"run.name=readme_{RUNS.index(command)}",
+        "tracker=disabled",
+        "run.min_free_bytes=100000000",
+        *TOY_EVALUATION,
+    ]
     words += [] if "model=smollm2_135m" in words else TOY_MODEL
     words += [] if "stage=evaluate" in words else TOY_TRAINING
     before = finished(root)

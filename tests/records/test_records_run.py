@@ -90,9 +90,13 @@ import os, sys, time
 from pathlib import Path
 from r1lab.records.run import RunRecord
 with RunRecord.open(Path(sys.argv[1]), "zero", "abc", {}, [], "auto", min_free_bytes=1) as record:
-    if sys.argv[2] == "fork" and os.fork() == 0:
-        time.sleep(8)
-        os._exit(0)
+    if sys.argv[2] == "fork":
+        ours, theirs = os.pipe()
+        if os.fork() == 0:
+            os.write(theirs, b"!")
+            time.sleep(8)
+            os._exit(0)
+        os.read(ours, 1)  # under load the child may come late
     print("open", flush=True)
     time.sleep(60)
 """
