@@ -81,8 +81,10 @@ def shards_of(policy: CausalPolicy) -> list[FSDPModule]:
 
 
 def is_sharded(policy: CausalPolicy) -> bool:
-    """Whether FSDP2 manages the policy."""
-    return bool(shards_of(policy))
+    """Whether FSDP2 manages the policy: its root is a shard then. Asked for every microbatch, so no walk."""
+    from torch.distributed.fsdp import FSDPModule
+
+    return isinstance(policy, FSDPModule)
 
 
 def reshard(policy: CausalPolicy) -> None:
