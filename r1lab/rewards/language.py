@@ -19,7 +19,7 @@ class LanguageReward(Reward):
     What a word is and what counts as none stands in ``text/words.py``. Where there is no think block, the whole
     response is the reasoning. A question in a language that is not known is a fault of the data: BAD_GOLD.
 
-    Example: "Let us add: 七加五等于十二。" to an English question has 3 words in English and 4.4 in Chinese: 0.41.
+    Example: "Let us add: 六加三等于九。" to an English question has three words in English and four in Chinese: 0.43.
     """
 
     weight: Weight

@@ -16,7 +16,7 @@ _DELIMITER = re.compile(
       (?P<fence>```+)
     | (?P<tick>`+)
     | (?P<escaped>\\[\\$`])
-    | (?P<begin>\\begin\{) | (?P<end>\\end\{)
+    | (?P<begin>\\begin\{) | (?P<end>\\end\{[^{}\n]{0,40}\}?)
     | (?P<round>\\\() | (?P<round_end>\\\))
     | (?P<square>\\\[) | (?P<square_end>\\\])
     | (?P<double>\$\$) | (?P<dollar>\$)

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-_PIECE = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-\ufaff\U00020000-\U000323af]|[^\W_]{1,20}|[^\w\s]|_")
+_PIECE = re.compile(
+    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]|[^\W_]{1,20}|[^\w\s]|_"
+)
 """A Chinese or Japanese character, a word or number (of twenty characters at most, so that "hahaha..." is many), or a
 sign."""
 
