@@ -25,8 +25,8 @@ _DELIMITER = re.compile(
     re.VERBOSE,
 )
 _CLOSER = {"begin": "end", "round": "round_end", "square": "square_end", "double": "double", "dollar": "dollar"}
-_INLINE = ("tick", "dollar", "round_end")
-"""What a new paragraph ends; display formulas, environments and fences go on."""
+_LONG = ("fence", "end", "square_end", "double")
+"""What goes on over a new paragraph; inline code and formulas end there."""
 _TOKEN = re.compile(
     r"""
       (?:https?://|www\.)[!-~]++                                    # a link
@@ -73,7 +73,7 @@ def _partners(text: str, tokens: list[re.Match[str]]) -> list[int | None]:
         token = tokens[place]
         kind = token.lastgroup
         if kind == "paragraph":
-            nearest = {key: found for key, found in nearest.items() if not key.startswith(_INLINE)}
+            nearest = {key: nearest[key] for key in _LONG if key in nearest}
         elif kind == "fence":
             partners[place] = nearest.get(kind, len(tokens))
             nearest[kind] = place
