@@ -48,4 +48,4 @@ class LanguageReward(Reward):
 def _described(words: Mapping[str, float]) -> str:
     """Words of each language, the most first: "words: 40 zh, 3 latin"."""
     ordered = sorted(words.items(), key=lambda item: -item[1])
-    return "words: " + ", ".join(f"{count:.3g} {language}" for language, count in ordered)
+    return "words: " + ", ".join(f"{count:,.0f} {language}" for language, count in ordered)

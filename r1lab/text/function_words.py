@@ -1,4 +1,4 @@
-"""Small words by which languages of one script are told apart, each written in the language it stands for.
+"""Small words and letters by which languages of one script are told apart.
 
 They are the articles, pronouns, prepositions, connectives and first numbers that make up a third to a half of running
 text in their language, without those of one letter, which in mathematics are names. A word may stand in several lists:
@@ -63,6 +63,24 @@ FUNCTION_WORDS: dict[str, frozenset[str]] = {
         "без тут там дуже",
     }.items()
 }
+
+LETTERS: dict[str, str] = {
+    "en": "",
+    "de": "äöüß",
+    "fr": "àâæçèéêëîïôùûüÿœ",
+    "es": "áéíñóúü",
+    "it": "àèéìíîòóùú",
+    "pt": "àáâãçéêíóôõúü",
+    "nl": "áèéëïóöü",
+    "sv": "åäéö",
+    "pl": "ąćęłńóśźż",
+    "tr": "âçğîıöşûü",
+    "vi": "àáâãèéêìíòóôõùúýăđĩũơưạ-ỹ",
+    "id": "é",
+    "ru": "а-яё",
+    "uk": "а-щьюяєіїґ",
+}
+"""Letters beyond a to z of each language: a word with another one is not of it."""
 
 SHORT_WORDS = frozenset(word for words in FUNCTION_WORDS.values() for word in words if len(word) == 2)
 """Two letters that are a word rather than a name: "is", "of"; not "ab", "kg"."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +11,10 @@ from importlib.util import find_spec
 from typing import Any, ClassVar, Protocol
 
 from r1lab.errors import ConfigError
-from r1lab.text.function_words import FUNCTION_WORDS
+from r1lab.text.function_words import FUNCTION_WORDS, LETTERS
 
 LEAD = 2
-"""Function words that another language must have more than the target: "die" and "on" are words of several."""
+"""Words that must speak for another language more than for the target: "die" and "on" are words of several."""
 MAX_MODEL_CHARACTERS = 2000
 """A model reads so much of a sentence: what follows says the same."""
 
@@ -23,6 +24,11 @@ _LISTED = {
     for word in frozenset().union(*FUNCTION_WORDS.values())
 }
 """Function word -> the languages that have it."""
+_STRANGE = {
+    language: re.compile(f"(?![a-z{letters}])[\u00df-\u024f\u0430-\u052f\u1e01-\u1eff]")
+    for language, letters in LETTERS.items()
+}
+"""For each language the accented or Cyrillic letters that it does not write."""
 
 
 class Identifier(Protocol):
@@ -46,19 +52,23 @@ class ByScript:
 
 @dataclass(frozen=True)
 class ByFunctionWords:
-    """The language whose function words are the most frequent; a target that has no list is told by script alone.
+    """The language whose function words are the most frequent; "other" where strange letters are.
 
-    In doubt a sentence is in the target language: another one must lead by two words.
+    In doubt a sentence is in the target language: another one must lead by two words. A target that has no list of
+    words is told by script alone.
 
-    Example: ``ByFunctionWords()(["die", "Antwort", "ist", "nicht", "sieben"], "en")`` is "de".
+    Examples: ``ByFunctionWords()(["die", "Antwort", "ist", "nicht", "sieben"], "en")`` is "de";
+    ``ByFunctionWords()(["sečteme", "všechna", "čísla"], "en")`` is "other".
     """
 
     def __call__(self, words: Sequence[str], target: str) -> str | None:
         if target not in FUNCTION_WORDS:
             return target
-        hits = Counter(language for word in words for language in _LISTED.get(word.lower(), ()))
-        rivals = sorted(language for language in hits if (language in _CYRILLIC) == (target in _CYRILLIC))
-        best = max(rivals, key=hits.__getitem__, default=target)
+        lowered = [word.lower() for word in words]
+        found = Counter(language for word in lowered for language in _LISTED.get(word, ()))
+        hits = Counter({lang: n for lang, n in found.items() if (lang in _CYRILLIC) == (target in _CYRILLIC)})
+        hits["other"] = sum(not word.isascii() and bool(_STRANGE[target].search(word)) for word in lowered)
+        best = max(sorted(hits), key=hits.__getitem__)
         if hits[best] >= hits[target] + LEAD:
             return best
         return target if hits[target] else None

@@ -30,6 +30,14 @@ def test_the_lead_is_two_words():
     assert tell(["the", "sum", "of", "die"], "fr") == "en"  # 2 to 0
 
 
+def test_strange_letters_speak_for_another_language():
+    tell = ByFunctionWords()
+    assert tell(["sečteme", "všechna"], "en") == "other"  # 2 to 0
+    assert tell(["café", "naïve", "the"], "en") == "en"  # 2 to 1
+    assert tell(["café", "naïve"], "fr") is None  # French writes both
+    assert tell(["ｆｕｌｌ", "ｗｉｄｔｈ"], "en") is None  # forms of a to z are not strange
+
+
 def test_lists_of_another_script_do_not_count():
     assert ByFunctionWords()(["the", "of", "and"], "ru") is None
 

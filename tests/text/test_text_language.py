@@ -13,11 +13,11 @@ from r1lab.text.words import sentences
 CORPORA = Path(__file__).parents[1] / "corpora"
 CASES = [json.loads(line) for line in (CORPORA / "language.jsonl").open()]
 PAIRS = [json.loads(line) for line in (CORPORA / "translations.jsonl").open()]
-CHARACTERS = {"h": 1.5, "k": 3.0, "t": 4.0}
+CHARACTERS = {"h": 1.5, "k": 4.0, "t": 5.0}
 
 
 def number_of_words(written):
-    """5, or "3h+8k": three Chinese characters at 1.5 to a word and eight of kana at 3."""
+    """5, or "3h+8k": three Chinese characters at 1.5 to a word and eight of kana at 4."""
     if not isinstance(written, str):
         return written
     return sum(int(part[:-1]) / CHARACTERS[part[-1]] for part in written.split("+"))
