@@ -17,6 +17,7 @@ from r1lab.text.words import Word, sentences
 KANA_SHARE = 0.2
 """Japanese has about a half of kana; a Chinese sentence that quotes a Japanese word has less than this."""
 MAX_TITLE_CHARACTERS = 8
+_EAST_ASIAN = ("han", "kana")
 
 SCRIPTS: Mapping[str, frozenset[str]] = {
     language: frozenset(scripts.split())
@@ -65,7 +66,7 @@ def primary(code: str) -> str:
 
 
 def language_words(text: str, target: str, identify: Identifier) -> dict[str, float]:
-    """Number of words of each language, ``target`` first; of a foreign script its name stands for the language.
+    """Number of words of each language, ``target`` first; a foreign script stands under its own name, "latin".
 
     Errors: KeyError for a target that ``SCRIPTS`` does not know.
 
@@ -76,17 +77,16 @@ def language_words(text: str, target: str, identify: Identifier) -> dict[str, fl
     words: dict[str, float] = defaultdict(float, {target: 0.0})
     before = target
     for sentence in sentences(text):
-        own = [word for word in sentence if word.script in SCRIPTS[target] and word.script not in ("han", "kana")]
+        east_asian = [word for word in sentence if word.script in _EAST_ASIAN]
+        spaced = [word for word in sentence if word.script not in _EAST_ASIAN]
+        own = [word for word in spaced if word.script in SCRIPTS[target]]
         if own:
             before = identify([word.text for word in own], target) or before
-            words[before] += sum(word.count for word in own)
-        east_asian = [word for word in sentence if word.script in ("han", "kana")]
         han = _language_of_han(east_asian, target) if east_asian else ""
         for word in east_asian:
             words[han if word.script == "han" else "ja"] += word.count
-        for word in sentence:
-            if word.script not in SCRIPTS[target] and word.script not in ("han", "kana"):
-                words[word.script] += word.count
+        for word in spaced:
+            words[before if word.script in SCRIPTS[target] else word.script] += word.count
     return dict(words)
 
 

@@ -9,6 +9,7 @@ an accent or they are a function word of some language ("ab", "kg"; not "is"); w
 units and functions ("mph", "sin"); and whatever ``markup_spans`` finds: formulas, code, links, tags, identifiers. Only
 Latin letters are neutral there: Chinese in a formula or in a comment is Chinese. So that prose cannot hide,
 ``PROSE_WORDS`` neutral words in a row, parted by little but spaces and commas, do count, and so do s p a c e d letters.
+What still hides is fewer than that at a time, with something else in between, and words written as LaTeX commands.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ _BLOCK_STARTS = (
 _STARTS = [start for start, _ in _BLOCK_STARTS]
 # Marks above letters and signs without width: with one between every two letters no word would be left.
 _UNSEEN = re.compile("[\u00ad\u0300-\u036f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]+")
-_BETWEEN = " \t,'’‘`$_{}\\-"
+_BETWEEN = " \t,~'’‘`$_{}\\-"
 """What may part two words of one stretch of prose; a line break may not."""
 _FUNCTIONS_AND_UNITS = (
     "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log exp lim max min mod gcd lcm det sqrt deg rad "

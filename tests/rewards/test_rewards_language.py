@@ -27,6 +27,7 @@ def test_value_is_the_share_and_the_reason_counts_the_words():
     assert english.value == pytest.approx(0.6) and english.reason == "words: 6 en, 4 zh"
     assert chinese.value == pytest.approx(0.4) and chinese.reason == "words: 6 latin, 4 zh"
     assert english.judged and chinese.judged
+    assert REWARD([rollout("<think>" + "so it is " * 500 + "</think>")])[0].reason == "words: 1,500 en"
 
 
 def test_only_the_reasoning_counts():
