@@ -115,7 +115,7 @@ class ByLangid(_ByModel):
         """Loaded when first needed."""
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-        model = LanguageIdentifier.from_pickled_model(MODEL_FILE)
+        model = LanguageIdentifier.from_model_file(MODEL_FILE)
         model.set_languages(list(self.languages))
         return model
 
