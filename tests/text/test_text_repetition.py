@@ -15,6 +15,7 @@ from r1lab.text.repetition import Repetition, repetition
         ("one two", 3, 0, ""),  # shorter than an n-gram
         ("a b a b", 2, 1 / 3, "a b"),  # ab ba ab: one of three
         ("a b c a b c", 3, 1 / 4, "a b c"),  # abc bca cab abc
+        ("a a", 1, 1 / 2, "a"),
         ("a a a a a", 1, 4 / 5, "a"),
         ("No no NO", 1, 2 / 3, "no"),
         ("七加五七加五", 2, 2 / 5, "七加"),  # 七加 加五 五七 七加 加五
