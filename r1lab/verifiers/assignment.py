@@ -32,7 +32,9 @@ _IS = r"\b(?i:is|are|was|were|has|have|owns?)\b|=>|->|→|[=:是为有]"
 _END = r"[.;\n]|\b(?i:while|whereas|but)\b|而"
 _PIECE = re.compile(r"(?:n+i?v+)+|(?:v+in*)+")
 _SAID = re.compile(r"(?P<names>n+)i?(?P<values>v+)|(?P<first_values>v+)i(?P<last_names>n*)")
-_ROLE = re.compile(r"([^\W\d_]+)\s*(?:is an? |是|:\s*)(" + "|".join(sorted(ROLES, key=len, reverse=True)) + r")(?![a-z])")
+_ROLE = re.compile(
+    r"([^\W\d_]+)\s*(?:is an? |是|:\s*)(" + "|".join(sorted(ROLES, key=len, reverse=True)) + r")(?![a-z])"
+)
 
 
 def read_assignment(text: str, names: Iterable[str], values: Mapping[str, str]) -> Assignment | None:
@@ -94,9 +96,7 @@ def _pieces(text: str, scanner: re.Pattern[str], spelled: Mapping[str, tuple[str
 
 
 @lru_cache(maxsize=256)
-def _scanner(
-    names: tuple[str, ...], values: tuple[str, ...]
-) -> tuple[re.Pattern[str], Mapping[str, tuple[str, str]]]:
+def _scanner(names: tuple[str, ...], values: tuple[str, ...]) -> tuple[re.Pattern[str], Mapping[str, tuple[str, str]]]:
     """What finds the words that count, and what each of them is."""
     words = "|".join(_word(word) for word in sorted({*names, *values}, key=len, reverse=True))
     spelled = {_fold(name): ("n", name) for name in names} | {_fold(value): ("v", value) for value in values}

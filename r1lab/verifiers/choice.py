@@ -44,7 +44,9 @@ _ANNOUNCED = re.compile(
 )
 _BEHIND_LABEL = re.compile(r"(?:[)\]】>.:,;、 ]|[–—-](?= ))*")
 _BEGINS = re.compile(_OPEN)
-_FIRM = re.compile(_CLOSE + r"(?:\s*$|\s*[.,:;!?、。)\]]|\s+[-–—]\s|\s+(?:because|since|as|for)\b|\s*(?:选?项|因为|由于))")
+_FIRM = re.compile(
+    _CLOSE + r"(?:\s*$|\s*[.,:;!?、。)\]]|\s+[-–—]\s|\s+(?:because|since|as|for)\b|\s*(?:选?项|因为|由于))"
+)
 _PRAISED = re.compile(
     _CLOSE + r"\s*(?:(?:is|was|must be)\s+(?:the\s+)?(?:correct|right|best|true|answer)\b|(?:选?项)?(?:是)?(?:正确|对))"
 )
@@ -53,7 +55,9 @@ _DENIED = re.compile(
     r"|" + _CLOSE + r"\W*(?:选?项)?(?:是)?[不错]",
     re.IGNORECASE,
 )
-_REFUSED = re.compile(r"(?:\bnot|\bthan|\bnor|\bneither|n't|\binstead of|[不非][是选]?)\s*" + _OPEN + "$", re.IGNORECASE)
+_REFUSED = re.compile(
+    r"(?:\bnot|\bthan|\bnor|\bneither|n't|\binstead of|[不非][是选]?)\s*" + _OPEN + "$", re.IGNORECASE
+)
 _LISTED = re.compile(
     _CLOSE + r"[\s,、;/&+|~-]*(?:(?:and/or|or|and|nor|maybe|perhaps|either|if not|to|或者?|和|与|及|以及|还是)[\s,]*)*"
     r"(?:option\s+|choice\s+|选)?" + _OPEN + r"([A-Z])(?![A-Za-z0-9_'’^])(?!\s+(?!or\b|and\b|is\b)[a-z]|\s*=)"

@@ -31,8 +31,9 @@ MAX_CHARS = 4000
 """Longer answers are not read."""
 
 _LEAD = re.compile(
-    r"(?:(?:so|thus|therefore),?\s+)?(?:the\s+)?(?:(?:final\s+)?answer|(?:original |decoded |plain ?)?(?:text|message|word)"
-    r"|output|result)\s*(?:is|:)[\s:]*|(?:答案|明文|原文|输出|结果)\s*(?:是|为|:)[\s:]*",
+    r"(?:(?:so|thus|therefore),?\s+)?(?:the\s+)?(?:(?:final\s+)?answer|output|result"
+    r"|(?:original |decoded |plain ?)?(?:text|message|word))\s*(?:is|:)[\s:]*"
+    r"|(?:答案|明文|原文|输出|结果)\s*(?:是|为|:)[\s:]*",
     re.IGNORECASE,
 )
 _BOXED = re.compile(r"\\(?:boxed|text\w*|math\w+)\s?\{([^{}]*)\}")
