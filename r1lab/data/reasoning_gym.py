@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from r1lab.data.mix import HELDOUT_SEED, HELDOUT_TRIES
 from r1lab.data.tasks import TRIES, split_of
 from r1lab.errors import DataError
 from r1lab.functional.rng import seed_of
 from r1lab.types import Question
-
-HELDOUT_SEED = seed_of("heldout")
-HELDOUT_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -80,10 +78,13 @@ class ReasoningGymSource:
 
     def _entry(self, name: str, seed: int) -> Mapping[str, Any]:
         try:
-            return self._module.create_dataset(name, seed=seed, size=1, **self.datasets[name])[0]
+            entry = self._module.create_dataset(name, seed=seed, size=1, **self.datasets[name])[0]
         except (ValueError, TypeError, AssertionError) as error:
             raise DataError(
                 f"reasoning-gym cannot make {name}.",
                 f"{type(error).__name__}: {error}, settings {dict(self.datasets[name])}",
                 "Choose a data set and settings from its GALLERY.md.",
             ) from error
+        if entry["answer"] is None:
+            raise DataError(f"{name} of reasoning-gym gives no gold answer.", "answer None", "Leave it out of the mix.")
+        return entry

@@ -31,8 +31,8 @@ WINDOW = 60
 """Characters before a letter in which its announcement or denial stands."""
 
 _DECORATION = re.compile(r"\\(?:boxed|text\w*|math\w*|left|right)(?![a-z])|\\[()\[\]]|[*`$\"“”{}「」『』\\]|__+")
-_ALONE = re.compile(r"\W*(?:option |choice |选项|选)?\W*([A-Za-z])\W*(?:选?项)?\W*", re.IGNORECASE)
-_LETTER = re.compile(r"(?<![A-Za-z0-9_'’^])([A-Z])(?![A-Za-z0-9_'’^])")
+_ALONE = re.compile(r"\W*(?:option |choice |选项|选)?\W*([A-Za-z])[^\w+#]*(?:选?项)?[^\w+#]*", re.IGNORECASE)
+_LETTER = re.compile(r"(?<![A-Za-z0-9_'’^])([A-Z])(?![A-Za-z0-9_'’^+#])")
 _SMALL = re.compile(r"(?<![A-Za-z0-9_'’^])([a-z])(?=[)\]]?\s*[.。!]?\s*$)")
 
 _OPEN, _CLOSE = r"[(\[【<]?\s*", r"\s*[)\]】>]?"
@@ -60,7 +60,7 @@ _REFUSED = re.compile(
 )
 _LISTED = re.compile(
     _CLOSE + r"[\s,、;/&+|~-]*(?:(?:and/or|or|and|nor|maybe|perhaps|either|if not|to|或者?|和|与|及|以及|还是)[\s,]*)*"
-    r"(?:option\s+|choice\s+|选)?" + _OPEN + r"([A-Z])(?![A-Za-z0-9_'’^])(?!\s+(?!or\b|and\b|is\b)[a-z]|\s*=)"
+    r"(?:[Oo]ption\s+|[Cc]hoice\s+|选)?" + _OPEN + r"([A-Z])(?![A-Za-z0-9_'’^])(?!\s+(?!or\b|and\b|is\b)[a-z]|\s*=)"
 )
 _LABEL = re.compile(r"\s*[.):\]】、]")
 _ENDS = re.compile(_CLOSE + r"\W*$")
