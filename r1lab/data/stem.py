@@ -1,12 +1,13 @@
 """Generated multiple choice in chemistry, biology and physics: what follows from a short rule or a small table.
 
-Wrong options are what usual mistakes come to - the wrong operation, a slip of a digit - so that a guess by plausibility
-gains little; all stand in an order drawn by the seed. Levels give more options and larger numbers. Source of the shares
-of subjects and of the four to eight options: paper v2, Table 4.
+Wrong options are what usual mistakes come to - the wrong operation, a slip of a digit - and numbers beside the right
+one. How many of them are smaller is drawn, and so is the order of all: neither rank nor place can be learned. Levels
+give more options and larger numbers. Source of subjects and of the four to eight options: paper v2, Table 4.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from string import ascii_uppercase
@@ -226,17 +227,11 @@ def _choice(
     steps: Sequence[str],
     near: bool = True,
 ) -> Problem:
-    """The question with its options: the first of the wrong ones, where `near` numbers beside the right one too."""
+    """The question with its options: as many of the wrong ones as are needed, where `near` numbers beside them."""
     count = NUM_OPTIONS[level - 1]
-    others = [
-        option
-        for option in dict.fromkeys(wrong)
-        if option != right and (isinstance(option, str) or option > 0 or not near)
-    ]
-    while near and len(others) < count - 1:
-        drawn = right + rng.randint(-12, 12)
-        others += [drawn] if drawn > 0 and drawn != right and drawn not in others else []
-    spelled = [_spelled(option, unit) for option in (right, *others[: count - 1])]
+    slips = [option for option in dict.fromkeys(wrong) if option != right]
+    others = _beside(rng, right, slips, count - 1) if near else slips[: count - 1]
+    spelled = [_spelled(option, unit) for option in (right, *others)]
     order = shuffled(spelled, rng)
     choices, letter = [spelled[number] for number in order], ascii_uppercase[order.index(0)]
     slips = [mark for mark in ascii_uppercase[:count] if mark != letter]
@@ -250,6 +245,19 @@ def _choice(
         # the same in every language, and for every question that comes to the same sum
         split_by=" ".join(steps),
     )
+
+
+def _beside(rng: random.Random, right: float, slips: Sequence[float], count: int) -> list[float]:
+    """So many wrong numbers, slips first, of which a drawn part is smaller: the rank gives nothing away."""
+    num_smaller = min(rng.randint(0, count), math.ceil(right) - 1)
+    others = []
+    for wanted, sign in ((num_smaller, -1), (count - num_smaller, 1)):
+        side = [slip for slip in slips if slip > 0 and (slip > right) == (sign > 0)]
+        while len(side) < wanted:
+            drawn = right + sign * rng.randint(1, 12)
+            side += [drawn] if drawn > 0 and drawn not in side else []
+        others += side[:wanted]
+    return others
 
 
 def _spelled(option: float | str, unit: str) -> str:

@@ -83,9 +83,9 @@ def test_options_of_another_question_score_none_but_for_equal_texts(shared_data)
     for row, other in zip(rows, rows[1:] + rows[:1]):
         wrong, text = other["choices"][other["answer"]], row["choices"][row["answer"]]
         # neighbors in one subject ask in the same words: the same gold text, letter case and full stop aside
-        if len(wrong) > 1 and wrong.casefold().strip(". ") != text.casefold().strip(". "):
-            if CHECKER(wrong, question("ABCD"[row["answer"]], row["choices"])).value:
-                coincidences.add((wrong, text))
+        same = wrong.casefold().strip(". ") == text.casefold().strip(". ")
+        paid = CHECKER(wrong, question("ABCD"[row["answer"]], row["choices"])).value
+        coincidences |= {(wrong, text)} if paid and not same and len(wrong) > 1 else set()
     # an option that begins like the label of the other question's gold option
     assert coincidences == {("C, C++", "boundary checks")}
 
