@@ -2,8 +2,8 @@
 
 An answer is read piece by piece, a piece ending at a full stop, a semicolon, a line or "while". In a piece either names
 come before what is said of them ("Tom and Ann are knights", "Tom: red, cat") or what is said comes, with "are" or a
-colon, before the names ("Knights: Tom, Ann"). A piece that fits neither, and a text with a word that hedges or denies
-("or", "not", "if", "或", "不"), is not read: whoever wants the reward says plainly who is what.
+colon, before the names ("Knights: Tom, Ann"). A piece that fits neither, and a text with a word that hedges, denies or
+quotes ("or", "not", "if", "says", "或", "不"), is not read: whoever wants the reward says plainly who is what.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ ROLES = {
 """The words for the two roles of the island."""
 MAX_CHARS = 1000
 
-_UNPLAIN = re.compile(
-    r"\b(?:x?or|either|neither|nor|not|no longer|cannot|never|if|unless|maybe|perhaps|possibly|probably|could|might|can"
-    r"|may|except|unknown)\b|n't\b|或|不|非|如果|可能|也许|除了|/|\?",
+UNPLAIN = re.compile(
+    r"\b(?:x?or|either|neither|nor|not|cannot|never|if|unless|maybe|perhaps|possibly|probably|could|might|can|may"
+    r"|except|instead|than|unknown|false|untrue|wrong|incorrect|says?|said|claims?|claimed)\b|n't\b"
+    r"|或|不|非|如果|可能|也许|除了|错|假|说|[/?]",
     re.IGNORECASE,
 )
+"""Words that hedge, deny or quote: a text with one of them does not say plainly what it means."""
 _IS = r"\b(?i:is|are|was|were|has|have|owns?)\b|=>|->|→|[=:是为有]"
 _END = r"[.;\n]|\b(?i:while|whereas|but)\b|而"
 _PIECE = re.compile(r"(?:n+i?v+)+|(?:v+in*)+")
@@ -47,7 +49,7 @@ def read_assignment(text: str, names: Iterable[str], values: Mapping[str, str]) 
     text = _plain(text)
     scanner, spelled = _scanner(tuple(names), tuple(values))
     # people may be called May or Will
-    if len(text) > MAX_CHARS or _UNPLAIN.search(scanner.sub(" ", text)):
+    if len(text) > MAX_CHARS or UNPLAIN.search(scanner.sub(" ", text)):
         return None
     said: dict[str, set[str]] = {}
     for piece in _pieces(text, scanner, spelled):

@@ -5,10 +5,11 @@ The rules, in this order; the first that speaks decides:
 1. The answer is one capital letter, brackets and decoration aside: ``C``, ``(C)``, ``C.``, ``\text{C}``, ``Ｃ``.
 2. The answer is an option's text, letter by letter, else letter case aside, else as a number: ``0.5 m`` = ``1/2 m``.
 3. Letters that it commits to: an announced one ("the answer is C", "option C", "选C", "答案：C"), one that is called
-   right ("C is correct", "C项正确"), or a label that begins the answer ("C. 5 m/s", "(C) because ...").
+   right ("C is correct", "C项正确"), a label that begins the answer ("C. 5 m/s", "(C) because ..."), or one that ends
+   it behind its option's text ("5 m/s (C)").
 
-Committing is to one letter. Two letters, a letter beside another in a list ("A or B", "A/C", "A, B"), a letter with
-another option's text, or several texts are no readable answer. A capital that is a word or a symbol is not a letter:
+Committing is to one letter. Two letters, a letter beside another in a list ("A or B", "A/C", "A, B") or with another
+that is possible ("C. D is possible, too"), a letter with another option's text, or several texts are no readable answer. A capital that is a word or a symbol is not a letter:
 "A cat", "E = F/q". Neither is a denied one: "not A", "C is wrong", "不选C". A small letter counts where it stands alone
 ("c", "(c)") or ends an announcement ("the answer is c."), unless an option's text is that letter.
 """
@@ -39,7 +40,7 @@ _OPEN, _CLOSE = r"[(\[【<]?\s*", r"\s*[)\]】>]?"
 _ANNOUNCED = re.compile(
     r"(?:\b(?:answer|option|choice|solution|it|that|one)(?:\s+is|'s|\s+must be|\s+should be|\s+would be)?"
     r"|\b(?:think|say|believe|guess|pick|choose|select|picked|chose|selected|so|thus|therefore|hence)"
-    r"|=>|->|→|(?<!不)[选是为]|选择|选项|答案)\s*[:,]?\s*(?:option|choice|选项)?\s*" + _OPEN + "$",
+    r"|=>|->|→|(?<!不)[选是为]|选择|选项|答案)\s*[:,=-]?\s*(?:option|choice|选项)?\s*" + _OPEN + "$",
     re.IGNORECASE,
 )
 _BEHIND_LABEL = re.compile(r"(?:[)\]】>.:,;、 ]|[–—-](?= ))*")
@@ -62,7 +63,7 @@ _LISTED = re.compile(
     _CLOSE + r"[\s,、;/&+|~-]*(?:(?:and/or|or|and|nor|maybe|perhaps|either|if not|to|或者?|和|与|及|以及|还是)[\s,]*)*"
     r"(?:[Oo]ption\s+|[Cc]hoice\s+|选)?" + _OPEN + r"([A-Z])(?![A-Za-z0-9_'’^])(?!\s+(?!or\b|and\b|is\b)[a-z]|\s*=)"
 )
-_LABEL = re.compile(r"\s*[.):\]】、]")
+_RIVAL = re.compile(r"\s*[.):\]】、]|\s+(?:is\s+)?(?:also|possible|could|may|might)\b|\s*(?:也|可能)")
 _ENDS = re.compile(_CLOSE + r"\W*$")
 _PARTS = re.compile(r"\s*(?:\bor\b|\band\b|[,;或和、]|\s/\s)\s*")
 
@@ -135,7 +136,7 @@ def _committed(text: str, choices: Sequence[str]) -> tuple[str | None, str]:
     """The one letter that running text commits to, by rule 3."""
     found: dict[str, int] = {}
     for match in [*_LETTER.finditer(text), *_SMALL.finditer(text)]:
-        if _commits(text, match):
+        if _commits(text, match) or _follows_own_text(text, match, choices):
             found.setdefault(match[1].upper(), match.end())
     if not found:
         return None, "no letter and no option's text"
@@ -163,6 +164,12 @@ def _commits(text: str, match: re.Match[str]) -> bool:
     return announced and (_FIRM.match(after) is not None or _LISTED.match(after) is not None)
 
 
+def _follows_own_text(text: str, match: re.Match[str], choices: Sequence[str]) -> bool:
+    """Whether the letter stands at the end behind its option's text: "15 m/s (C)"."""
+    before = text[: match.start()].rstrip("([ ,:-")
+    return _ENDS.match(text, match.end()) is not None and option_of(before, choices) == match[1].upper()
+
+
 def _without_own_texts(text: str, choices: Sequence[str]) -> str:
     """The text with "C. 5 m/s" as "C. " where C is 5 m/s, so that letters within an option's text are not seen."""
     place = 0
@@ -186,7 +193,7 @@ def _has_rival(text: str, letter: str, end: int) -> bool:
         if match[1] == letter or _REFUSED.search(text[max(0, match.start() - WINDOW) : match.start()]):
             continue
         follower = _LISTED.match(text, match.end())
-        if _LABEL.match(text, match.end()) or _ENDS.match(text, match.end()) or (follower and follower[1] == letter):
+        if _RIVAL.match(text, match.end()) or _ENDS.match(text, match.end()) or (follower and follower[1] == letter):
             return True
     return False
 
@@ -198,8 +205,9 @@ def _names_another(rest: str, letter: str, choices: Sequence[str]) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Full-width and circled letters as ASCII, decoration off, one space at most."""
-    return " ".join(_DECORATION.sub(" ", unicodedata.normalize("NFKC", text)).split())
+    """Full-width and circled letters as ASCII, decoration off, one space at most; a line ends like a sentence."""
+    lines = unicodedata.normalize("NFKC", text).strip().replace("\n", ". ")
+    return " ".join(_DECORATION.sub(" ", lines).split())
 
 
 def _key(text: str) -> str:

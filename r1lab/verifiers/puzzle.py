@@ -23,7 +23,7 @@ from typing import ClassVar
 
 from r1lab.types import Question, Score, Status
 from r1lab.verifiers.arithmetic import Reading, read_expression
-from r1lab.verifiers.assignment import ROLES, Assignment, gold_roles, gold_table, read_assignment
+from r1lab.verifiers.assignment import ROLES, UNPLAIN, Assignment, gold_roles, gold_table, read_assignment
 from r1lab.verifiers.choice import ChoiceChecker
 from r1lab.verifiers.quantity import clean, read_quantity, units_agree
 
@@ -38,11 +38,6 @@ _LEAD = re.compile(
 )
 _BOXED = re.compile(r"\\(?:boxed|text\w*|math\w+)\s?\{([^{}]*)\}")
 _FENCE = re.compile(r"\s*```[a-z]*\n(.*?)\n?```\s*", re.DOTALL)
-_HEDGED = re.compile(
-    r"\b(?:or|either|neither|nor|not|never|if|unless|maybe|perhaps|possibly|probably|could|might|can|may)\b|n't\b"
-    r"|或|不|非|如果|可能|也许|[/?]",
-    re.IGNORECASE,
-)
 
 
 class _BadGold(Exception):
@@ -107,8 +102,10 @@ def _name(answer: str, question: Question) -> str:
         pattern = re.compile(bound[0] + re.escape(candidate) + bound[1], re.IGNORECASE if len(candidate) > 1 else 0)
         found |= {candidate} if pattern.search(text) else set()
         text = pattern.sub(" ", text)
-    if _HEDGED.search(text) or len(found) != 1:
-        return f"no readable answer: {len(found)} names" if len(found) != 1 else "no readable answer: not plain"
+    if len(found) != 1:
+        return f"no readable answer: {len(found)} names"
+    if UNPLAIN.search(text) or re.search(r"\bbut\b", text):
+        return "no readable answer: not plain"
     return "" if found == {gold} else "another name"
 
 
