@@ -9,9 +9,10 @@ The rules, in this order; the first that speaks decides:
    it behind its option's text ("5 m/s (C)").
 
 Committing is to one letter. Two letters, a letter beside another in a list ("A or B", "A/C", "A, B") or with another
-that is possible ("C. D is possible, too"), a letter with another option's text, or several texts are no readable answer. A capital that is a word or a symbol is not a letter:
-"A cat", "E = F/q". Neither is a denied one: "not A", "C is wrong", "不选C". A small letter counts where it stands alone
-("c", "(c)") or ends an announcement ("the answer is c."), unless an option's text is that letter.
+that is possible ("C. D is possible, too"), a letter with another option's text, or several texts are no readable
+answer. A capital that is a word or a symbol is not a letter: "A cat", "E = F/q". Neither is a denied one: "not A",
+"C is wrong", "不选C". A small letter counts where it stands alone ("c", "(c)") or ends an announcement ("the answer is
+c."), unless an option's text is that letter.
 """
 
 from __future__ import annotations
