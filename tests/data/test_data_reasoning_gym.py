@@ -11,9 +11,9 @@ from r1lab.verifiers.pool import Call, VerifierPool
 from r1lab.verifiers.puzzle import PuzzleChecker
 from r1lab.verifiers.reasoning_gym import ReasoningGymChecker
 
-CHECKER = ReasoningGymChecker(PuzzleChecker())
+CHECKER = ReasoningGymChecker(PuzzleChecker(), kinds={"countdown": "expression", "spell_backward": "text"})
 INSTALLED = importlib.util.find_spec("reasoning_gym") is not None
-SOURCE = ReasoningGymSource({"spell_backward": {"min_word_len": 3}, "caesar_cipher": {}})
+SOURCE = ReasoningGymSource({"countdown": {}, "knights_knaves": {"n_people": 2}, "spell_backward": {}})
 
 
 @pytest.mark.skipif(INSTALLED, reason="reasoning-gym is installed")
@@ -33,8 +33,9 @@ def test_questions_are_fixed_split_and_judged_by_their_scorers():
     source = SOURCE.load("x")
     train, heldout = [source.train(i, seed=1) for i in range(40)], source.heldout(10)
     assert train == [SOURCE.train(i, seed=1) for i in range(40)] != [source.train(i, seed=2) for i in range(40)]
-    assert {q.source for q in train} == {"spell_backward", "caesar_cipher"} and len(heldout) == 10
+    assert {q.source for q in train} == {"countdown", "knights_knaves", "spell_backward"} and len(heldout) == 10
     assert not {q.text for q in train} & {q.text for q in heldout}
+    # its scorers of all three data sets give the whole point, or nearly so, to the last of these answers
     with VerifierPool(1, timeout_seconds=20, memory_bytes=None, preload=[CHECKER.preload]) as pool:
         for question in train[:6]:
             scores = pool.score(
@@ -49,3 +50,19 @@ def test_unknown_data_sets_and_settings_are_faults():
     for datasets in ({"no_such_set": {}}, {"spell_backward": {"no_such_setting": 1}}):
         with pytest.raises(DataError, match="reasoning-gym cannot make"):
             ReasoningGymSource(datasets).load("x")
+
+
+def test_a_hedge_is_refused_before_any_scorer_sees_it():
+    details = {"kind": "reasoning_gym", "metadata": {"source_dataset": "knights_knaves"}}
+    question = Question("q", "", "Owen is a devil.", details=details)
+    assert CHECKER.cheap("Owen is a devil.", question).value == 1.0
+    assert CHECKER.cheap("Owen is a devil or an angel.", question).reason == "no readable answer: a hedge"
+    assert CHECKER.cheap("Owen is a sage.", question) is None
+
+
+def test_data_sets_with_a_rule_of_ours_need_no_worker():
+    details = {"kind": "reasoning_gym", "metadata": {"source_dataset": "countdown"}}
+    question = Question("q", "", "94*4 - 61 - 6", details=details)
+    # 4*94 - 6 - 61 = 309
+    assert CHECKER.cheap("4*94 - (6 + 61)", question).value == 1.0
+    assert CHECKER.cheap("94*4 - 61 - 6 or 7", question).value == 0.0
