@@ -58,7 +58,8 @@ _DENIED = re.compile(
     re.IGNORECASE,
 )
 _REFUSED = re.compile(
-    r"(?:\bnot|\bthan|\bnor|\bneither|n't|\binstead of|[不非][是选]?)\s*" + _OPEN + "$", re.IGNORECASE
+    r"(?:\bnot|\bthan|\bnor|\bneither|n't|\binstead of|[不非][是选]?)\s*(?:option\s*|choice\s*|选项)?" + _OPEN + "$",
+    re.IGNORECASE,
 )
 _LISTED = re.compile(
     _CLOSE + r"[\s,、;/&+|~-]*(?:(?:and/or|or|and|nor|maybe|perhaps|either|if not|to|或者?|和|与|及|以及|还是)[\s,]*)*"
