@@ -53,7 +53,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class GeneratedSource:
-    """Generated mathematics without end, training and held-out questions apart by hash; a source and its own pool."""
+    """Generated questions without end, training and held-out questions apart by hash; a source and its own pool."""
 
     families: Sequence[str]
     levels: Sequence[int]
