@@ -51,7 +51,8 @@ def main(control_fd: int) -> None:
     control = socket.socket(fileno=control_fd)
     try:
         ruleset, code = _prepare()
-        held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        with open("/proc/self/statm") as statm:
+            held = int(statm.read().split()[0]) * resource.getpagesize()
     except Exception as error:
         control.sendall(json.dumps({"fault": f"{type(error).__name__}: {error}"}).encode())
         return

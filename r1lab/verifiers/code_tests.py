@@ -1,0 +1,215 @@
+r"""Does generated code do what its tests ask: programs, functions, and functions under a file of asserts.
+
+The kinds of tests, in ``Question.details``:
+
+- programs: ``tests: [{stdin: "2 3\n", stdout: "5\n"}]``;
+- functions: ``entry_point: add``, ``tests: [{args: [2, 3], expected: 5}]``, bug fixing alike: the answer is the
+  whole mended source and all tests must pass;
+- asserts, as in HumanEval: ``entry_point: add``, ``test: "def check(candidate): assert candidate(2, 3) == 5"``, where
+  ``Question.answer`` is a solution that passes.
+
+Expected results never enter the process of the candidate. It is given inputs; what it prints is data, read strictly
+and compared here, or - for asserts - by the tests in another process that has not a line of the candidate's. So there
+is no verdict to print, no test to patch, no exit code that passes: **a candidate passes if and only if its outputs are
+right for the inputs of the tests.** What remains possible: answers learnt by heart for the examples that the question
+shows, and luck where tests are few.
+
+Arguments are copies on both sides: a test that looks at an argument which the function should have changed sees nothing.
+
+What counts as equal: text of programs line by line, spaces at line ends and empty last lines aside; values as Python
+does, but lists and tuples are alike, True is not 1, and floats may be off by ``float_tolerance``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from r1lab.types import Question, Score, Status
+from r1lab.verifiers.code_answer import completed, extract_code, same_text, same_value
+from r1lab.verifiers.code_driver import decode, encode
+from r1lab.verifiers.program import Limits, Run, Sandbox
+
+MAX_SOURCE_CHARS = 100_000
+"""Longer answers are not run."""
+MAX_ROUNDS = 8
+"""How often tests may ask for calls that they did not make with the gold solution."""
+
+
+class _BadTests(Exception):
+    """The question's own tests or its gold solution are broken."""
+
+
+@dataclass(frozen=True)
+class CodeChecker:
+    """Runs the answer's code on the tests of the question, each in a process of its own.
+
+    Example: an answer ``def f(x): return 2 * x`` to tests ``f(1) = 2`` and ``f(2) = 5`` scores 0, "1 of 2 tests pass;
+    test 2: other value".
+    """
+
+    sandbox: Sandbox
+    limits: Limits
+    """Of one test."""
+    total_seconds: float
+    """Of all tests of one answer; what is left over then counts as failed. Less than the reward's deadline."""
+    partial_credit: bool
+    """False: 1 if all tests pass, else 0, as the paper. True: the share of tests that pass."""
+    float_tolerance: float
+    """How far a float may be off, relative to the expected one or absolute, whichever is more."""
+
+    preload: ClassVar[str] = "r1lab.verifiers.code_tests"
+    """What a worker imports before it is forked."""
+
+    def cheap(self, answer: str, question: Question) -> Score | None:
+        """The verdict where there is nothing to run."""
+        if not has_tests(question.details):
+            return Score(0.0, Status.BAD_GOLD, "the question has no tests")
+        code = extract_code(answer, question.details.get("entry_point", ""))
+        if not code.strip():
+            return Score(0.0, reason="no readable answer: no code", extracted="")
+        if len(code) > MAX_SOURCE_CHARS:
+            return Score(0.0, reason="no readable answer: too long", extracted=code[:100])
+        return None
+
+    def __call__(self, answer: str, question: Question) -> Score:
+        """The full verdict. Errors: SandboxError when nothing isolates; the pool makes it a CRASH."""
+        if decided := self.cheap(answer, question):
+            return decided
+        code = extract_code(answer, question.details.get("entry_point", ""))
+        bench = _Bench(self.sandbox, self.limits, time.monotonic() + self.total_seconds, self.float_tolerance)
+        try:
+            failures = list(bench.failures(code, question))
+        except _BadTests as error:
+            return Score(0.0, Status.BAD_GOLD, str(error), extracted=code)
+        return replace(self._score(failures), extracted=code)
+
+    def _score(self, failures: Sequence[str]) -> Score:
+        """``failures``: one text per test, "" where it passed."""
+        num_passed = failures.count("")
+        if num_passed == len(failures):
+            return Score(1.0, reason=f"all {num_passed} tests pass")
+        first = next(i for i, failure in enumerate(failures) if failure)
+        reason = f"{num_passed} of {len(failures)} tests pass; test {first + 1}: {failures[first]}"
+        return Score(num_passed / len(failures) if self.partial_credit else 0.0, reason=reason)
+
+
+def has_tests(details: Mapping[str, Any]) -> bool:
+    """Whether a question's details hold tests of one of the kinds."""
+    return bool(details.get("tests")) or bool(details.get("test") and details.get("entry_point"))
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Where one answer is tested, until its time is up."""
+
+    sandbox: Sandbox
+    limits: Limits
+    deadline: float
+    tolerance: float
+
+    def failures(self, code: str, question: Question) -> Iterator[str]:
+        """What is wrong in each test, "" where nothing is. Errors: SandboxError, _BadTests."""
+        details = question.details
+        if details.get("test"):
+            yield self._asserts(completed(code, details.get("prompt", ""), details["entry_point"]), question)
+        elif details.get("entry_point"):
+            yield from (self._function(code, details["entry_point"], test) for test in details["tests"])
+        else:
+            yield from (self._program(code, test) for test in details["tests"])
+
+    def _program(self, code: str, test: Mapping[str, str]) -> str:
+        run = self._run(code, test["stdin"])
+        if isinstance(run, str):
+            return run
+        return "" if same_text(run.stdout, test["stdout"], self.tolerance) else "other output"
+
+    def _function(self, code: str, entry_point: str, test: Mapping[str, Any]) -> str:
+        call = encode((tuple(test["args"]), dict(test.get("kwargs", {}))))
+        outcomes = self._calls(code, entry_point, [call])
+        if isinstance(outcomes, str):
+            return outcomes
+        kind, found = outcomes[0]
+        if kind != "value":
+            return str(found)[:200]
+        try:
+            same = same_value(decode(found), test["expected"], self.tolerance)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+            return "its result is no plain data"
+        return "" if same else "other value"
+
+    def _asserts(self, code: str, question: Question) -> str:
+        test, entry_point = question.details["test"], question.details["entry_point"]
+        calls = gold_calls(self.sandbox, self.limits, question.answer, test, entry_point)
+        for _ in range(MAX_ROUNDS):
+            answers = self._calls(code, entry_point, calls)
+            if isinstance(answers, str):
+                return answers
+            request = _assert_request(question.answer, test, entry_point, list(zip(calls, answers)))
+            run = self._run(_program("run_asserts()"), request)
+            if isinstance(run, str):
+                return run
+            verdict = _last_line(run)
+            if "ask" not in verdict:
+                return verdict.get("fail", "")
+            # the tests' inputs depend on the candidate's answers: ask anew from there
+            calls = [*verdict["calls"], *calls[len(verdict["calls"]) :]]
+        return f"its answers lead the tests on for more than {MAX_ROUNDS} rounds"
+
+    def _calls(self, code: str, entry_point: str, calls: Sequence[Any]) -> str | list[list]:
+        """The candidate's answers to calls, or what went wrong."""
+        request = json.dumps({"source": code, "entry_point": entry_point, "calls": calls})
+        run = self._run(_program("answer_calls()"), request)
+        if isinstance(run, str):
+            return run
+        outcomes = _last_line(run)
+        if not isinstance(outcomes, list) or len(outcomes) != len(calls) or not all(map(_is_outcome, outcomes)):
+            return "it gave no result"
+        return outcomes
+
+    def _run(self, program: str, stdin: str) -> Run | str:
+        """The run of a program that ended well, or what went wrong."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            return "not run: the time of all tests is used up"
+        run = self.sandbox(program, stdin, replace(self.limits, wall_seconds=min(self.limits.wall_seconds, left)))
+        return run.fault or run
+
+
+@lru_cache(maxsize=1024)  # the rollouts of a group share their question
+def gold_calls(sandbox: Sandbox, limits: Limits, gold: str, test: str, entry_point: str) -> list[Any]:
+    """The calls that a file of asserts makes when the gold solution answers. Errors: _BadTests, SandboxError."""
+    run = sandbox(_program("run_asserts()"), _assert_request(gold, test, entry_point, None), limits)
+    verdict = {} if run.fault else _last_line(run)
+    if "pass" not in verdict:
+        raise _BadTests(f"the gold solution fails its tests: {run.fault or verdict.get('fail', 'no verdict')}")
+    if not verdict["calls"]:
+        raise _BadTests("the tests never call the function: everything would pass")
+    return verdict["calls"]
+
+
+def _assert_request(gold: str, test: str, entry_point: str, answers: Sequence[Any] | None) -> str:
+    tests = {"gold": gold, "test": test, "entry_point": entry_point}
+    return json.dumps(tests | {"answers": answers or [], "trace": answers is None})
+
+
+def _is_outcome(outcome: Any) -> bool:
+    return isinstance(outcome, list) and len(outcome) == 2 and outcome[0] in ("value", "error")
+
+
+def _last_line(run: Run) -> Any:
+    """The JSON of a run's last line; None where it is none."""
+    try:
+        return json.loads(run.stdout.rstrip("\n").rpartition("\n")[2])
+    except (ValueError, RecursionError):
+        return None
+
+
+@cache
+def _program(call: str) -> str:
+    return (Path(__file__).parent / "code_driver.py").read_text() + f"\n\n{call}\n"
