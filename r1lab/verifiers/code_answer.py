@@ -5,6 +5,7 @@ Everything here runs in a trusted process on what a candidate wrote, so every fu
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -55,15 +56,17 @@ def defines(code: str, entry_point: str) -> bool:
 def completed(code: str, prompt: str, entry_point: str) -> str:
     """A whole program from an answer to "complete this function": what the prompt has before it stands before it.
 
-    An answer that does not define the function is its body.
+    An answer that does not define the function is its body, to the first line that is not indented.
 
-    >>> completed("return a + b", "import math\\n\\ndef add(a, b):", "add")
+    >>> completed("return a + b\\nprint(1)", "import math\\n\\ndef add(a, b):", "add")
     'import math\\n\\ndef add(a, b):\\n    return a + b'
     """
-    if not defines(code, entry_point):
-        return f"{prompt.rstrip()}\n    {code.strip()}"
-    head = re.split(rf"^(?:def|class)[ \t]+{re.escape(entry_point)}\b", prompt, maxsplit=1, flags=re.MULTILINE)[0]
-    return head + code
+    if defines(code, entry_point):
+        head = re.split(rf"^(?:def|class)[ \t]+{re.escape(entry_point)}\b", prompt, maxsplit=1, flags=re.MULTILINE)[0]
+        return head + code
+    first, *others = code.strip().split("\n")
+    body = itertools.takewhile(lambda line: not line.strip() or line[0].isspace(), others)
+    return "\n".join([prompt.rstrip(), f"    {first}", *body])
 
 
 def same_value(found: Any, expected: Any, tolerance: float) -> bool:

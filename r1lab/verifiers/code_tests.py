@@ -14,7 +14,7 @@ is no verdict to print, no test to patch, no exit code that passes: **a candidat
 right for the inputs of the tests.** What remains possible: answers learnt by heart for the examples that the question
 shows, and luck where tests are few.
 
-Arguments are copies on both sides: a test that looks at an argument which the function should have changed sees nothing.
+Arguments are copies on both sides: tests that look at an argument which the function should have changed see nothing.
 
 What counts as equal: text of programs line by line, spaces at line ends and empty last lines aside; values as Python
 does, but lists and tuples are alike, True is not 1, and floats may be off by ``float_tolerance``.
