@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*[\w+-]*[^\n]*\n", re.MULTILINE)
+_SPACES = re.compile(r"(\s+)")
 _DECIMAL = re.compile(r"[+-]?\d{1,300}\.\d{1,300}(?:[eE][+-]?\d{1,3})?")
 
 
@@ -103,7 +104,11 @@ def same_text(found: str, expected: str, tolerance: float) -> bool:
         return True
     if len(lines) != len(wanted):
         return False
-    return all(_same_line(line.split(), want.split(), tolerance) for line, want in zip(lines, wanted) if line != want)
+    return all(
+        _same_line(_SPACES.split(line), _SPACES.split(want), tolerance)
+        for line, want in zip(lines, wanted)
+        if line != want
+    )
 
 
 def _same_line(words: Sequence[str], wanted: Sequence[str], tolerance: float) -> bool:

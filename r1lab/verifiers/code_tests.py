@@ -124,13 +124,16 @@ class _Bench:
             yield from (self._program(code, test) for test in details["tests"])
 
     def _program(self, code: str, test: Mapping[str, str]) -> str:
-        run = self._run(code, test["stdin"])
+        run = self._run(code, _text(test, "stdin"))
         if isinstance(run, str):
             return run
-        return "" if same_text(run.stdout, test["stdout"], self.tolerance) else "other output"
+        return "" if same_text(run.stdout, _text(test, "stdout"), self.tolerance) else "other output"
 
     def _function(self, code: str, entry_point: str, test: Mapping[str, Any]) -> str:
-        call = encode((tuple(test["args"]), dict(test.get("kwargs", {}))))
+        try:
+            call, expected = encode((tuple(test["args"]), dict(test.get("kwargs", {})))), test["expected"]
+        except (TypeError, KeyError, AttributeError) as error:
+            raise _BadTests(f"a test has no args and expected result: {test!r:.100}") from error
         outcomes = self._calls(code, entry_point, [call])
         if isinstance(outcomes, str):
             return outcomes
@@ -138,7 +141,7 @@ class _Bench:
         if kind != "value":
             return str(found)[:200]
         try:
-            same = same_value(decode(found), test["expected"], self.tolerance)
+            same = same_value(decode(found), expected, self.tolerance)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
             return "its result is no plain data"
         return "" if same else "other value"
@@ -196,6 +199,12 @@ def gold_calls(sandbox: Sandbox, limits: Limits, gold: str, test: str, entry_poi
 def _assert_request(gold: str, test: str, entry_point: str, answers: Sequence[Any] | None) -> str:
     tests = {"gold": gold, "test": test, "entry_point": entry_point}
     return json.dumps(tests | {"answers": answers or [], "trace": answers is None})
+
+
+def _text(test: Mapping[str, str], name: str) -> str:
+    if not isinstance(test, Mapping) or not isinstance(test.get(name), str):
+        raise _BadTests(f"a test has no text for {name}: {test!r:.100}")
+    return test[name]
 
 
 def _is_outcome(outcome: Any) -> bool:

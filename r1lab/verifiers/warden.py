@@ -72,8 +72,6 @@ def _prepare():
     has_landlock = landlock_abi() >= MIN_LANDLOCK
     readable = [os.path.dirname(os.__file__), os.path.join(sys.base_prefix, "lib"), *_LIBRARIES]
     ruleset = landlock_ruleset(readable) if has_landlock else None
-    # a program that draws numbers without a seed draws the same ones in every replay
-    random.seed(0)
     os.environ.clear()
     gc.collect()
     gc.freeze()
@@ -160,6 +158,7 @@ def _run(program: bytes) -> None:
     module = sys.modules["__main__"] = types.ModuleType("__main__")
     module.__builtins__ = builtins
     sys.argv[:] = ["program.py"]
+    random.seed(0)  # a program that draws numbers without a seed draws the same ones in every replay
     code = 1
     try:
         exec(compile(program, "program.py", "exec"), module.__dict__)

@@ -1,0 +1,359 @@
+"""Real attacks on a real sandbox: what is contained, what is bounded, that nothing is left behind, as any user."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from code_questions import WAYS
+
+from r1lab.errors import ConfigError, SandboxError
+from r1lab.verifiers import custody, isolation, sandbox
+from r1lab.verifiers.custody import Warden
+from r1lab.verifiers.isolation import choose_way, interpreters, prove
+from r1lab.verifiers.program import Ending, Limits
+from r1lab.verifiers.sandbox import LocalSandbox
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMITS = Limits(cpu_seconds=1.0, wall_seconds=5.0, memory_bytes=1 << 27, output_bytes=1 << 16)
+NOBODY = 65534
+LOCAL = LocalSandbox(WAYS)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def isolated():
+    """Skip where nothing isolates; end the warden of these tests."""
+    try:
+        yield LOCAL.way
+    except SandboxError as error:
+        pytest.skip(f"nothing here isolates: {error}")
+    LOCAL.close()
+
+
+@pytest.fixture(params=WAYS)
+def warden(request):
+    """A fresh warden of each way that is to be had here."""
+    try:
+        prefix, python, _ = choose_way((request.param,))
+    except SandboxError as error:
+        pytest.skip(error.found)
+    warden = Warden(list(prefix), python)
+    yield warden
+    warden.close()
+
+
+def run(program, stdin="", **changes):
+    return LOCAL(program, stdin, replace(LIMITS, **changes))
+
+
+def children_of(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()] if path.exists() else []
+
+
+def gone(pid: int, seconds: float = 5.0) -> bool:
+    """Whether a process ends in time; a zombie has ended."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_all_attacks_fail(warden):
+    with isolation._bait() as (folder, port):
+        attacks = isolation.ATTACKS.format(bait=folder, port=port, memory=2 * LIMITS.memory_bytes)
+        assert warden.run(attacks, "", LIMITS).stdout == "end\n"
+        assert Path(folder, "secret").read_text() == "secret" and os.listdir(folder) == ["secret"]
+        assert Path(folder, "secret").stat().st_mode & 0o777 == 0o666
+
+
+# What the self-test finds when one of the locks is missing: it has teeth.
+HOLES = [
+    (
+        "_checked(_libc.prctl(_PR_SET_SECCOMP,",
+        "(lambda *_: 0)((_PR_SET_SECCOMP,",
+        {"network", "processes", "memory files"},
+    ),
+    ("if ruleset is not None:", "if False:", {"reading files", "reading /etc"}),
+    ("resource.setrlimit(getattr", "(lambda *_: 0)(getattr", {"many threads", "memory"}),
+]
+
+
+@pytest.mark.parametrize(("lock", "hole", "attacks"), HOLES, ids=["seccomp", "landlock", "limits"])
+def test_the_self_test_finds_a_missing_lock(monkeypatch, lock, hole, attacks):
+    boot = custody._boot
+    assert lock in boot(3)
+    monkeypatch.setattr(custody, "_boot", lambda fd: boot(fd).replace(lock, hole))
+    with pytest.raises(SandboxError) as caught:
+        # without seccomp an attack becomes another program: the output ends there
+        prove(Warden([], interpreters()[-1]), needs_landlock=True)
+    found = caught.value.found
+    assert attacks <= set(found.replace("\n", ", ").split(", ")), found
+
+
+@pytest.mark.parametrize(
+    ("program", "ending", "code"),
+    [
+        ("print(1)", Ending.EXITED, 0),
+        ("raise SystemExit", Ending.EXITED, 0),
+        ("raise SystemExit(3)", Ending.EXITED, 3),
+        ("raise SystemExit('no')", Ending.EXITED, 1),
+        ("1/0", Ending.EXITED, 1),
+        ("def f(", Ending.EXITED, 1),
+        ("import os; os._exit(7)", Ending.EXITED, 7),
+        ("import ctypes; ctypes.string_at(0)", Ending.KILLED, None),
+        ("while True: pass", Ending.TIME, None),
+        ("import time; time.sleep(9)", Ending.TIME, None),
+        ("import os; os.close(1); os.close(2)\nwhile True: pass", Ending.KILLED, None),
+        ("print('x' * 70000)", Ending.OUTPUT, None),
+        ("import sys; sys.stderr.write('x' * 70000)", Ending.OUTPUT, None),
+        ("import threading, time; threading.Thread(target=time.sleep, args=(9,)).start()", Ending.TIME, None),
+        (
+            "import threading, time; threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+            Ending.EXITED,
+            0,
+        ),
+    ],
+)
+def test_endings(program, ending, code):
+    result = run(program, wall_seconds=1.0)
+    assert (result.ending, result.exit_code) == (ending, code), result
+    assert result.wall_seconds < 3.0
+
+
+def test_time_is_the_processors_and_exact():
+    # 0.3 s of work ends by itself before the whole second at which the kernel would stop it
+    work = "import time\nwhile time.process_time() < 0.3: pass\nprint('done')"
+    assert run(work, cpu_seconds=1.0).ending is Ending.EXITED
+    late = run(work, cpu_seconds=0.1)
+    assert late.ending is Ending.TIME and 0.29 < late.cpu_seconds < 0.6
+    assert run("while True: pass", cpu_seconds=1.0, wall_seconds=60.0).wall_seconds < 30.0
+
+
+def test_memory_is_bounded_and_usable():
+    assert "MemoryError" in run("bytearray(200 * 2**20)").fault
+    assert run("print(len(bytearray(100 * 2**20)))").stdout == "104857600\n"
+    many = "kept = []\nwhile True: kept.append(bytes(2**20))"
+    assert "MemoryError" in run(many).fault
+    assert "MemoryError" in run("import mmap\nmaps = [mmap.mmap(-1, 2**24) for _ in range(99)]").fault or run(
+        "import mmap\nmaps = [mmap.mmap(-1, 2**24) for _ in range(99)]"
+    ).fault.startswith("OSError")
+
+
+def test_threads_are_bounded():
+    bomb = """
+import threading, time
+threading.stack_size(32768)
+count = 0
+try:
+    while count < 2000:
+        threading.Thread(target=time.sleep, args=(9,), daemon=True).start()
+        count += 1
+except RuntimeError:
+    pass
+print(count)
+"""
+    assert 32 <= int(run(bomb).stdout) < 1000
+
+
+def test_a_program_has_nothing_of_this_machine(monkeypatch):
+    monkeypatch.setenv("SECRET_OF_THE_TRAINER", "swordfish")
+    program = """
+import gc, os, sys
+print(dict(os.environ), os.getcwd(), sys.argv, sorted(n for n in sys.modules if n.startswith("r1lab")))
+print([fd for fd in range(64) if os.path.exists(f"/proc/self/fd/{fd}")])
+for fd in range(3, 64):
+    try: os.fstat(fd); print("open", fd)
+    except OSError: pass
+print("swordfish"[::-1] in "".join(o[::-1] for o in gc.get_objects() if isinstance(o, str)))
+"""
+    out = run(program).stdout
+    assert out.startswith("{} / ['program.py'] ") and "open" not in out
+    assert (
+        os.geteuid() != 0 or run("import os; print(os.getuid(), os.getgroups() if 0 else '')").stdout.split()[0] != "0"
+    )
+
+
+def test_a_program_finds_nothing_of_the_one_before():
+    marker = "m4rk" + "er-of-the-first"
+    assert run(f"x = {marker!r}; print(x)").stdout.strip() == marker
+    search = """
+import ctypes, gc
+half = "er-of-" + "the-first"
+print(sum(1 for o in gc.get_objects() if isinstance(o, dict) for v in o.values() if isinstance(v, str) and half in v and v != half))
+"""
+    assert run(search).stdout == "0\n"
+
+
+def test_programs_get_the_same_numbers_in_every_replay():
+    program = "import random; print(hash('a'), list({'a', 'b', 'c'}), random.random())"
+    first = run(program).stdout
+    LOCAL.close()
+    assert run(program).stdout == first != ""
+
+
+@pytest.mark.parametrize("text", ["", "né 中文 \U0001f600", "a\0b", "x" * 3_000_000, "line\n" * 10], ids=len)
+def test_input_and_output_are_whole(text):
+    result = run("import sys; sys.stdout.write(sys.stdin.read())", text, output_bytes=1 << 22)
+    assert result.stdout == text and result.ending is Ending.EXITED
+
+
+def test_odd_texts_do_not_break_the_sandbox():
+    assert run("print('\ud800')").ending is Ending.EXITED
+    assert run("import os; os.write(1, b'\\xff\\xfe')").stdout == "\ufffd\ufffd"
+    assert run("", "unread" * 100_000).ending is Ending.EXITED
+    assert run("#" * 3_000_000 + "\nprint(5)").stdout == "5\n"
+
+
+def test_nothing_is_left_behind():
+    """Processes, files, descriptors and memory after two hundred hostile programs."""
+    hostile = [
+        "import os\nwhile True:\n    try: os.fork()\n    except OSError: break",
+        "from threading import *\nfor _ in range(20): Thread(target=Event().wait, daemon=True).start()",
+        "import os, signal\nfor s in range(1, 9): signal.pthread_sigmask(0, [s])\nos.kill(os.getppid(), 9)",
+        "import tempfile; tempfile.mkstemp()",
+        "print('x' * 10**6)",
+        "import os; os.closerange(0, 64)",
+        "import subprocess; subprocess.Popen(['sleep', '99'], start_new_session=True)",
+        "bytearray(1 << 30)",
+    ]
+    run("print()")
+    warden = sandbox._wardens[(os.getpid(), WAYS)]
+    before = snapshot()
+    for i in range(200):
+        run(hostile[i % len(hostile)])
+    assert sandbox._wardens[(os.getpid(), WAYS)] is warden and warden.alive
+    assert not children_of(warden._process.pid) or LOCAL.way == "bubblewrap"
+    after = snapshot()
+    assert after["files"] == before["files"] and after["fds"] == before["fds"]
+    assert after["rss"] < before["rss"] + 20 * 2**20
+
+
+def snapshot() -> dict:
+    """What this process holds and what lies where everyone may write."""
+    ours = [name for folder in ("/tmp", "/dev/shm", "/var/tmp") if os.path.isdir(folder) for name in os.listdir(folder)]
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    files = sorted(name for name in ours if not name.startswith(("pytest-", "bash_jobs", "r1lab-sandbox-")))
+    return {"files": files, "fds": len(os.listdir("/proc/self/fd")), "rss": pages * os.sysconf("SC_PAGE_SIZE")}
+
+
+ORPHAN = """
+import sys; sys.path.insert(0, {root!r})
+from r1lab.verifiers.program import Limits
+from r1lab.verifiers import sandbox
+local = sandbox.LocalSandbox({ways!r})
+local("print()", "", Limits(1, 1, 1 << 27, 1 << 16))
+(warden,) = sandbox._wardens.values()
+print(warden._process.pid, flush=True)
+local("while True: pass", "", Limits(60, 60, 1 << 27, 1 << 16))
+"""
+
+
+def test_nothing_outlives_a_killed_parent():
+    code = ORPHAN.format(root=str(ROOT), ways=WAYS)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        warden = int(parent.stdout.readline())
+        deadline = time.monotonic() + 5
+        while not (children := children_of(warden)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        parent.send_signal(signal.SIGKILL)
+    assert children and gone(warden) and all(gone(child) for child in children)
+
+
+def test_a_killed_warden_is_said_and_replaced():
+    run("print()")
+    warden = sandbox._wardens[(os.getpid(), WAYS)]
+    threading.Timer(0.3, warden._process.kill).start()
+    with pytest.raises(SandboxError, match="does not count"):
+        run("import time; time.sleep(5)")
+    assert run("print(5)").stdout == "5\n"
+
+
+def test_threads_share_a_sandbox():
+    results = {}
+
+    def work(number):
+        results[number] = [run(f"print({number} * int(input()))", str(i)).stdout for i in range(10)]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {number: [f"{number * i}\n" for i in range(10)] for number in range(4)}
+
+
+def test_a_fork_starts_a_warden_of_its_own():
+    run("print()")
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if run("print(3)").stdout == "3\n" and len(sandbox._wardens) == 2 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert run("print(4)").stdout == "4\n"
+
+
+def test_where_nothing_isolates_the_error_says_what_was_found_and_what_to_do(monkeypatch, tmp_path):
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: which(name, path=path or str(tmp_path)))
+    choose_way.cache_clear()
+    with pytest.raises(SandboxError) as caught:
+        choose_way(("bubblewrap",))
+    choose_way.cache_clear()
+    assert "bubblewrap is not installed" in caught.value.found and "apt install bubblewrap" in caught.value.remedy
+    with pytest.raises(ConfigError, match="Unknown way"):
+        choose_way(("chroot",))
+
+
+def test_a_warden_that_cannot_start_says_why(tmp_path):
+    with pytest.raises(SandboxError, match="does not start") as caught:
+        Warden([], str(tmp_path / "python"))
+    assert str(tmp_path / "python") in caught.value.found
+    with pytest.raises(SandboxError) as caught:
+        Warden(["/bin/false"], "python3")
+    assert "ended at once" in caught.value.found
+
+
+AS_USER = """
+import json, sys
+sys.path[:0] = [{root!r}, {tests!r}]
+from code_questions import CASES, surprises, LocalSandbox, WAYS
+print(json.dumps([LocalSandbox(WAYS).way, surprises(CASES)]))
+"""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(os.geteuid() != 0, reason="this is an ordinary user already")
+def test_the_whole_corpus_as_an_ordinary_user():
+    """The other tests run as root; here a user without rights runs the sandbox, on a copy that the user can read."""
+    with tempfile.TemporaryDirectory() as folder:
+        (target := Path(folder, "r1lab")).mkdir()
+        for name in ("__init__.py", "types.py", "errors.py", "verifiers", "text"):
+            copy = shutil.copytree if (ROOT / "r1lab" / name).is_dir() else shutil.copy
+            copy(ROOT / "r1lab" / name, target / name)
+        shutil.copytree(ROOT / "tests/corpora", Path(folder, "tests/corpora"))
+        (tests := Path(folder, "tests/verifiers")).mkdir()
+        shutil.copy(ROOT / "tests/verifiers/code_questions.py", tests)
+        subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
+        code = AS_USER.format(root=folder, tests=str(tests))
+        result = subprocess.run(
+            [interpreters()[-1], "-B", "-c", code], user=NOBODY, group=NOBODY, extra_groups=[], env={}, cwd="/",
+            capture_output=True, text=True, timeout=280,
+        )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-2000:]
+    way, found = json.loads(result.stdout)
+    assert way in WAYS and found == []
