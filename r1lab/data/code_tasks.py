@@ -68,7 +68,7 @@ class CodeTask:
 
 def formula(rng: random.Random, level: int, language: str) -> CodeTask:
     """A function of one number: ``Write f(x): x times 3, then plus 2`` -> ``def f(x): return x*3+2``."""
-    drawn = _draw(rng, "x", lambda: _numbers(rng, level), lambda: rng.randint(-9, 20))
+    drawn = _draw(rng, "x", lambda: _numbers(rng, level), _number)
     ask = {"en": "Write f(x): x {}", "zh": "写f(x)：x{}"}[language]
     return drawn.function(ask.format(_chained(drawn.steps, language)))
 
@@ -81,7 +81,7 @@ def listing(rng: random.Random, level: int, language: str) -> CodeTask:
         changes = [rng.choice(MAPS)(rng.choice(CONSTANTS)) for _ in range(max(0, level - 3))]
         return (selection, *changes, rng.choice(ENDS))
 
-    drawn = _draw(rng, "v", steps, lambda: [rng.randint(-9, 20) for _ in range(rng.randint(4, 6))])
+    drawn = _draw(rng, "v", steps, _list)
     words = ""
     for piece in drawn.steps:
         words = piece.words[language].format(words)
@@ -94,14 +94,14 @@ def text(rng: random.Random, level: int, language: str) -> CodeTask:
     def steps() -> Steps:
         return tuple(maker(rng.randint(2, 4)) for maker in rng.sample(TEXTS, (1, 1, 2, 2, 3)[level - 1]))
 
-    drawn = _draw(rng, "s", steps, lambda: "".join(rng.choices("abcdeXYZ", k=rng.randint(4, 8))))
+    drawn = _draw(rng, "s", steps, _word)
     ask = {"en": "Write f(s): s {}", "zh": "写f(s)：s{}"}[language]
     return drawn.function(ask.format(_chained(drawn.steps, language)))
 
 
 def program(rng: random.Random, level: int, language: str) -> CodeTask:
     """A program with input and output: ``Read x, print x times 3`` -> ``x=int(input())`` / ``print(x*3)``."""
-    drawn = _draw(rng, "x", lambda: _numbers(rng, level), lambda: rng.randint(-9, 20))
+    drawn = _draw(rng, "x", lambda: _numbers(rng, level), _number)
     ask = {"en": "Read x, print x {}", "zh": "读入x，输出x{}"}[language].format(_chained(drawn.steps, language))
     tests = [{"stdin": f"{value}\n", "stdout": f"{result_of(drawn.steps, value)}\n"} for value in drawn.inputs]
     answer, *slips = (f"x=int(input())\nprint({code_of('x', steps)})" for steps in (drawn.steps, *drawn.slips))
@@ -114,8 +114,8 @@ def repair(rng: random.Random, level: int, language: str) -> CodeTask:
     The failing tests that it shows are among those the answer must pass (paper v2, B.3.1, bug fixing).
     """
     for _ in range(TRIES):
-        drawn = _draw(rng, "x", lambda: _numbers(rng, level), lambda: rng.randint(-9, 20))
-        buggy = drawn.slips[0]
+        drawn = _draw(rng, "x", lambda: _numbers(rng, level), _number)
+        buggy = rng.choice(drawn.slips)
         shown = [value for value in drawn.inputs if not drawn.passes(buggy, [value])][:NUM_SHOWN]
         mended = [steps for steps in neighbors(buggy, "x") if drawn.passes(steps, shown)]
         if all(drawn.passes(steps, drawn.inputs) for steps in mended):
@@ -206,20 +206,36 @@ def generate_code(
     )
 
 
-def _draw(rng: random.Random, name: str, make: Callable[[], Steps], draw: Callable[[], Any]) -> _Drawn:
-    """Steps whose results differ, with inputs of which two at least are wrong in each slip."""
+def _draw(rng: random.Random, name: str, make: Callable[[], Steps], draw: Callable[[random.Random], Any]) -> _Drawn:
+    """Steps whose results differ, with inputs of which two at least are wrong in each slip.
+
+    Inputs and slips are drawn by the steps alone: the same program has the same tests wherever it is met.
+    """
     for _ in range(TRIES):
         steps, inputs = make(), []
+        own = random.Random(code_of(name, steps))
         while len(inputs) < NUM_TESTS:
-            if (value := draw()) not in inputs:
+            if (value := draw(own)) not in inputs:
                 inputs.append(value)
         others = list(neighbors(steps, name))
-        rng.shuffle(others)
+        own.shuffle(others)
         wrong = [sum(result_of(other, v) != result_of(steps, v) for v in inputs) for other in others]
         slips = [other for other, count in zip(others, wrong) if count >= NUM_SHOWN][:NUM_SLIPS]
         if len(slips) == NUM_SLIPS and any(result_of(steps, v) != result_of(steps, inputs[0]) for v in inputs):
             break
     return _Drawn(name, steps, inputs, slips)
+
+
+def _number(rng: random.Random) -> int:
+    return rng.randint(-9, 20)
+
+
+def _list(rng: random.Random) -> list[int]:
+    return [_number(rng) for _ in range(rng.randint(4, 6))]
+
+
+def _word(rng: random.Random) -> str:
+    return "".join(rng.choices("abcdeXYZ", k=rng.randint(4, 8)))
 
 
 def _numbers(rng: random.Random, level: int) -> Steps:

@@ -1,12 +1,14 @@
 """Sandboxes that are servers: Sandbox Fusion and Piston, over HTTP. Whether they isolate is their keeper's affair.
 
 What the house needs of them is what the local sandbox gives: text in, text out, an exit code, a time limit. The
-processor's time they do not tell, so that a program on a busy server may run out of wall time.
+processor's time they do not tell, so that a program on a busy server may run out of wall time; the seconds of a Run
+are those of the whole request.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,14 +37,14 @@ class SandboxFusion:
             "run_timeout": limits.wall_seconds,
             "memory_limit_MB": -(-limits.memory_bytes // 2**20),
         }
+        start = time.monotonic()
         reply = _post(f"{self.url.rstrip('/')}/run_code", request, limits)
         result = reply.get("run_result") or {}
         if reply.get("status") not in ("Success", "Failed") or result.get("status") == "Error" or not result:
             raise _failed(self.url, reply.get("message") or result.get("stderr") or reply)
         code = result.get("return_code")
-        out, err = result.get("stdout") or "", result.get("stderr") or ""
-        timed_out = result.get("status") == "TimeLimitExceeded"
-        return _run(out, err, timed_out, code if code is None or code >= 0 else None, result, limits)
+        code = None if code is None or code < 0 else code
+        return _run(result, result.get("status") == "TimeLimitExceeded", code, limits, time.monotonic() - start)
 
 
 @dataclass(frozen=True)
@@ -66,23 +68,23 @@ class Piston:
             "run_timeout": round(1000 * limits.wall_seconds),
             "run_memory_limit": limits.memory_bytes,
         }
+        start = time.monotonic()
         reply = _post(f"{self.url.rstrip('/')}/api/v2/execute", request, limits)
         result = reply.get("run")
         if not isinstance(result, dict) or result.get("status") == "XX":
             raise _failed(self.url, reply)
-        out, err = result.get("stdout") or "", result.get("stderr") or ""
-        return _run(out, err, result.get("status") == "TO", result.get("code"), result, limits)
+        return _run(result, result.get("status") == "TO", result.get("code"), limits, time.monotonic() - start)
 
 
-def _run(out: str, err: str, timed_out: bool, code: int | None, result: dict[str, Any], limits: Limits) -> Run:
+def _run(result: dict[str, Any], timed_out: bool, code: int | None, limits: Limits, seconds: float) -> Run:
+    out, err = result.get("stdout") or "", result.get("stderr") or ""
     if timed_out:
         ending = Ending.TIME
-    elif len(out) > limits.output_bytes or result.get("status") in ("OL", "EL"):
+    elif max(len(out), len(err)) > limits.output_bytes or result.get("status") in ("OL", "EL"):
         ending = Ending.OUTPUT
     else:
         ending = Ending.KILLED if code is None else Ending.EXITED
-    seconds = result.get("execution_time") or result.get("wall_time", 0) / 1000
-    return Run(ending, code if ending is Ending.EXITED else None, out, err, None, float(seconds))
+    return Run(ending, code if ending is Ending.EXITED else None, out, err, None, seconds)
 
 
 def _post(url: str, request: dict[str, Any], limits: Limits) -> dict[str, Any]:

@@ -193,9 +193,10 @@ def test_a_program_finds_nothing_of_the_one_before():
     marker = "m4rk" + "er-of-the-first"
     assert run(f"x = {marker!r}; print(x)").stdout.strip() == marker
     search = """
-import ctypes, gc
+import gc
 half = "er-of-" + "the-first"
-print(sum(1 for o in gc.get_objects() if isinstance(o, dict) for v in o.values() if isinstance(v, str) and half in v and v != half))
+texts = [v for o in gc.get_objects() if isinstance(o, dict) for v in o.values() if isinstance(v, str)]
+print(sum(half in text != half for text in texts))
 """
     assert run(search).stdout == "0\n"
 
