@@ -33,7 +33,7 @@ from typing import Any, ClassVar
 from r1lab.types import Question, Score, Status
 from r1lab.verifiers.code_answer import completed, extract_code, same_text, same_value
 from r1lab.verifiers.code_driver import decode, encode
-from r1lab.verifiers.program import Limits, Run, Sandbox
+from r1lab.verifiers.program import Ending, Limits, Run, Sandbox
 
 MAX_SOURCE_CHARS = 100_000
 """Longer answers are not run."""
@@ -83,20 +83,25 @@ class CodeChecker:
             return decided
         code = extract_code(answer, question.details.get("entry_point", ""))
         bench = _Bench(self.sandbox, self.limits, time.monotonic() + self.total_seconds, self.float_tolerance)
+        failures: list[str] = []
         try:
-            failures = list(bench.failures(code, question))
+            for failure in bench.failures(code, question):
+                failures.append(failure)
+                if failure == Ending.TIME and not self.partial_credit:
+                    break  # the other tests would cost as much and change nothing
         except _BadTests as error:
             return Score(0.0, Status.BAD_GOLD, str(error), extracted=code)
-        return replace(self._score(failures), extracted=code)
+        num_tests = 1 if question.details.get("test") else len(question.details["tests"])
+        return replace(self._score(failures, num_tests), extracted=code)
 
-    def _score(self, failures: Sequence[str]) -> Score:
-        """``failures``: one text per test, "" where it passed."""
+    def _score(self, failures: Sequence[str], num_tests: int) -> Score:
+        """``failures``: one text per test that was run, "" where it passed."""
         num_passed = failures.count("")
-        if num_passed == len(failures):
+        if num_passed == num_tests:
             return Score(1.0, reason=f"all {num_passed} tests pass")
         first = next(i for i, failure in enumerate(failures) if failure)
-        reason = f"{num_passed} of {len(failures)} tests pass; test {first + 1}: {failures[first]}"
-        return Score(num_passed / len(failures) if self.partial_credit else 0.0, reason=reason)
+        reason = f"{num_passed} of {num_tests} tests pass; test {first + 1}: {failures[first]}"
+        return Score(num_passed / num_tests if self.partial_credit else 0.0, reason=reason)
 
 
 def has_tests(details: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import threading
@@ -105,12 +106,8 @@ class Warden:
             seconds = time.monotonic() - start
             self._control.sendall(REQUEST.pack(REAP, pid, 0.0, 0.0, 0))
             status, cpu_seconds = REAPED.unpack(self._receive(REAPED.size))
-        if cpu_seconds > limits.cpu_seconds:
-            ending = Ending.TIME
-        code = None
-        if ending is None:
-            ending = Ending.KILLED if os.WIFSIGNALED(status) else Ending.EXITED
-            code = os.WEXITSTATUS(status) if ending is Ending.EXITED else None
+        ending = _ending(ending, status, cpu_seconds / limits.cpu_seconds)
+        code = os.WEXITSTATUS(status) if ending is Ending.EXITED else None
         out, err = (text.decode("utf-8", "replace") for text in (streams.out, streams.err[-_STDERR_KEPT:]))
         return Run(ending, code, out, err, cpu_seconds, seconds)
 
@@ -173,6 +170,15 @@ class _Streams:
     def _shut(self, fd: int) -> None:
         self._open.discard(fd)
         os.close(fd)
+
+
+def _ending(exceeded: Ending | None, status: int, cpu_share: float) -> Ending:
+    """How a run ended; ``cpu_share``: processor seconds used, of those allowed."""
+    killed = os.WIFSIGNALED(status)
+    # the kernel kills at a whole second by a coarser clock than the one that is read afterwards
+    if cpu_share > 1 or (exceeded is None and killed and os.WTERMSIG(status) == signal.SIGKILL and cpu_share > 0.9):
+        return Ending.TIME
+    return exceeded or (Ending.KILLED if killed else Ending.EXITED)
 
 
 def _hand_over(channel: socket.socket, program: bytes) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,9 +81,15 @@ def test_partial_results_are_kept_and_credited_if_asked():
 
 
 def test_tests_of_one_answer_share_their_time():
-    # 1 s of wall time each, 2 s for all: the third and fourth are not run
-    score = CHECKER("import time\ndef f(x): time.sleep(60)", TASKS["double"])
-    assert score.reason == "0 of 4 tests pass; test 1: time limit exceeded" and score.status is Status.OK
+    sleepy = "import time\ndef f(x):\n    if x > 1: time.sleep(60)\n    return 2 * x"
+    start = time.monotonic()
+    score = CHECKER(sleepy, TASKS["double"])
+    assert score.reason == "1 of 4 tests pass; test 2: time limit exceeded" and score.status is Status.OK
+    assert time.monotonic() - start < 2.0  # the third and fourth are not run
+    # asked for a share, it runs all of them: 1, 0 and 1 s; right are f(1) and f(-4)
+    assert checker(partial_credit=True, total_seconds=9.0)(sleepy, TASKS["double"]).value == 0.5
+    # 1.5 s for all: the second sleep is cut, which is no pass
+    assert checker(partial_credit=True, total_seconds=1.5)(sleepy, TASKS["double"]).value == 0.5
 
 
 def test_asserts_may_depend_on_the_candidates_answers():
