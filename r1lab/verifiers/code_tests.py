@@ -83,7 +83,7 @@ class CodeChecker:
             return decided
         code = extract_code(answer, question.details.get("entry_point", ""))
         bench = _Bench(self.sandbox, self.limits, time.monotonic() + self.total_seconds, self.float_tolerance)
-        failures: list[str] = []
+        failures: list[str | None] = []
         try:
             for failure in bench.failures(code, question):
                 failures.append(failure)
@@ -94,12 +94,12 @@ class CodeChecker:
         num_tests = 1 if question.details.get("test") else len(question.details["tests"])
         return replace(self._score(failures, num_tests), extracted=code)
 
-    def _score(self, failures: Sequence[str], num_tests: int) -> Score:
-        """``failures``: one text per test that was run, "" where it passed."""
-        num_passed = failures.count("")
+    def _score(self, failures: Sequence[str | None], num_tests: int) -> Score:
+        """``failures``: what is wrong in each test that was run, None where it passed."""
+        num_passed = failures.count(None)
         if num_passed == num_tests:
             return Score(1.0, reason=f"all {num_passed} tests pass")
-        first = next(i for i, failure in enumerate(failures) if failure)
+        first = next(i for i, failure in enumerate(failures) if failure is not None)
         reason = f"{num_passed} of {num_tests} tests pass; test {first + 1}: {failures[first]}"
         return Score(num_passed / num_tests if self.partial_credit else 0.0, reason=reason)
 
@@ -118,8 +118,8 @@ class _Bench:
     deadline: float
     tolerance: float
 
-    def failures(self, code: str, question: Question) -> Iterator[str]:
-        """What is wrong in each test, "" where nothing is. Errors: SandboxError, _BadTests."""
+    def failures(self, code: str, question: Question) -> Iterator[str | None]:
+        """What is wrong in each test, None where nothing is. Errors: SandboxError, _BadTests."""
         details = question.details
         if details.get("test"):
             yield self._asserts(completed(code, details.get("prompt", ""), details["entry_point"]), question)
@@ -128,13 +128,13 @@ class _Bench:
         else:
             yield from (self._program(code, test) for test in details["tests"])
 
-    def _program(self, code: str, test: Mapping[str, str]) -> str:
+    def _program(self, code: str, test: Mapping[str, str]) -> str | None:
         run = self._run(code, _text(test, "stdin"))
         if isinstance(run, str):
             return run
-        return "" if same_text(run.stdout, _text(test, "stdout"), self.tolerance) else "other output"
+        return None if same_text(run.stdout, _text(test, "stdout"), self.tolerance) else "other output"
 
-    def _function(self, code: str, entry_point: str, test: Mapping[str, Any]) -> str:
+    def _function(self, code: str, entry_point: str, test: Mapping[str, Any]) -> str | None:
         try:
             call, expected = encode((tuple(test["args"]), dict(test.get("kwargs", {})))), test["expected"]
         except (TypeError, KeyError, AttributeError) as error:
@@ -144,14 +144,14 @@ class _Bench:
             return outcomes
         kind, found = outcomes[0]
         if kind != "value":
-            return str(found)[:200]
+            return f"it raised {str(found)[:200]}"
         try:
             same = same_value(decode(found), expected, self.tolerance)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
             return "its result is no plain data"
-        return "" if same else "other value"
+        return None if same else "other value"
 
-    def _asserts(self, code: str, question: Question) -> str:
+    def _asserts(self, code: str, question: Question) -> str | None:
         test, entry_point = question.details["test"], question.details["entry_point"]
         calls = gold_calls(self.sandbox, self.limits, question.answer, test, entry_point)
         for _ in range(MAX_ROUNDS):
@@ -162,9 +162,9 @@ class _Bench:
             run = self._run(_program("run_asserts()"), request)
             if isinstance(run, str):
                 return run
-            verdict = _last_line(run)
+            verdict = _last_line(run) or {"fail": "the tests gave no verdict"}
             if "ask" not in verdict:
-                return verdict.get("fail", "")
+                return None if verdict.get("pass") is True else str(verdict.get("fail"))
             # the tests' inputs depend on the candidate's answers: ask anew from there
             calls = [*verdict["calls"], *calls[len(verdict["calls"]) :]]
         return f"its answers lead the tests on for more than {MAX_ROUNDS} rounds"
@@ -193,9 +193,10 @@ class _Bench:
 def gold_calls(sandbox: Sandbox, limits: Limits, gold: str, test: str, entry_point: str) -> list[Any]:
     """The calls that a file of asserts makes when the gold solution answers. Errors: _BadTests, SandboxError."""
     run = sandbox(_program("run_asserts()"), _assert_request(gold, test, entry_point, None), limits)
-    verdict = {} if run.fault else _last_line(run)
-    if "pass" not in verdict:
-        raise _BadTests(f"the gold solution fails its tests: {run.fault or verdict.get('fail', 'no verdict')}")
+    verdict = None if run.fault else _last_line(run)
+    if not isinstance(verdict, dict) or "pass" not in verdict:
+        found = run.fault or (verdict or {}).get("fail", "they gave no verdict")
+        raise _BadTests(f"the gold solution fails its tests: {found}")
     if not verdict["calls"]:
         raise _BadTests("the tests never call the function: everything would pass")
     return verdict["calls"]

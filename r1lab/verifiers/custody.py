@@ -65,7 +65,7 @@ class Warden:
         """Run a program. Errors: SandboxError when it could not be locked up, or the warden died."""
         with self._lock, contextlib.ExitStack() as ends:
             try:
-                return self._run(_encoded(program), _encoded(stdin), limits, ends)
+                return self._run(program.encode("utf-8", "replace"), stdin.encode("utf-8", "replace"), limits, ends)
             except (OSError, EOFError) as error:
                 self.close()
                 raise SandboxError(
@@ -190,10 +190,6 @@ def _hand_over(channel: socket.socket, program: bytes) -> None:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         channel.sendall(program)
     channel.shutdown(socket.SHUT_WR)
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass" if text.isascii() else "replace")
 
 
 def _boot(fd: int) -> str:

@@ -64,6 +64,9 @@ def test_gold_answers_pass_bare_and_fenced(task):
         ({"entry_point": "f", "test": "def check(candidate): assert candidate() == 1"}, "def f(): return 2"),
         ({"entry_point": "f", "test": "def check(candidate): assert candidate() == 1"}, "def f(: return 1"),
         ({"entry_point": "f", "test": "def check(candidate): pass"}, "def f(): return 1"),
+        ({"entry_point": "f", "test": "def check(candidate): raise SystemExit(0)"}, "def f(): return 1"),
+        ({"entry_point": "f", "test": "import os\ndef check(candidate): os._exit(0)"}, "def f(): return 1"),
+        ({"entry_point": "f", "test": "def check(candidate): candidate(print)"}, "def f(): return 1"),
         ({"entry_point": "f", "test": "def test(candidate): pass"}, "def f(): return 1"),
     ],
 )
@@ -119,6 +122,12 @@ def check(candidate):
     assert outcome(CHECKER("def f(x): raise ValueError('yes')", question)) == "wrong"
     assert outcome(CHECKER("def f(x): raise TypeError('no')", question)) == "wrong"
     assert outcome(CHECKER("def f(x): return 1", question)) == "wrong"
+
+
+def test_asserts_that_leave_give_no_verdict():
+    test = "import os\ndef check(candidate):\n    if candidate() != 1: os._exit(0)"
+    assert outcome(CHECKER("def f(): return 1", asserts(test, "def f(): return 1"))) == "right"
+    assert CHECKER("def f(): return 2", asserts(test, "def f(): return 1")).reason.endswith("the tests gave no verdict")
 
 
 def test_a_method_of_a_class_may_be_asked_for():
