@@ -14,6 +14,8 @@ is no verdict to print, no test to patch, no exit code that passes: **a candidat
 right for the inputs of the tests.** What remains possible: answers learnt by heart for the examples that the question
 shows, and luck where tests are few.
 
+Each test of a program has a process of its own. The calls of a function are made in one process, in their order; a call
+at which it ends, or its time does, gets the next process for itself, with the limits of one test.
 Arguments are copies on both sides: tests that look at an argument which the function should have changed see nothing.
 
 What counts as equal: text of programs line by line, spaces at line ends and empty last lines aside; values as Python
@@ -22,6 +24,8 @@ does, but lists and tuples are alike, True is not 1, and floats may be off by ``
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +36,8 @@ from typing import Any, ClassVar
 
 from r1lab.types import Question, Score, Status
 from r1lab.verifiers.code_answer import completed, extract_code, same_text, same_value
-from r1lab.verifiers.code_driver import decode, encode
+from r1lab.verifiers.code_driver import MARK
+from r1lab.verifiers.code_values import decode, encode
 from r1lab.verifiers.program import Ending, Limits, Run, Sandbox
 
 MAX_SOURCE_CHARS = 100_000
@@ -124,25 +129,30 @@ class _Bench:
         if details.get("test"):
             yield self._asserts(completed(code, details.get("prompt", ""), details["entry_point"]), question)
         elif details.get("entry_point"):
-            yield from (self._function(code, details["entry_point"], test) for test in details["tests"])
+            yield from self._function(code, details["entry_point"], details["tests"])
         else:
             yield from (self._program(code, test) for test in details["tests"])
 
     def _program(self, code: str, test: Mapping[str, str]) -> str | None:
         run = self._run(code, _text(test, "stdin"))
-        if isinstance(run, str):
-            return run
+        if isinstance(run, str) or run.fault:
+            return run if isinstance(run, str) else run.fault
         return None if same_text(run.stdout, _text(test, "stdout"), self.tolerance) else "other output"
 
-    def _function(self, code: str, entry_point: str, test: Mapping[str, Any]) -> str | None:
-        try:
-            call, expected = encode((tuple(test["args"]), dict(test.get("kwargs", {})))), test["expected"]
-        except (TypeError, KeyError, AttributeError) as error:
-            raise _BadTests(f"a test has no args and expected result: {test!r:.100}") from error
-        outcomes = self._calls(code, entry_point, [call])
-        if isinstance(outcomes, str):
-            return outcomes
-        kind, found = outcomes[0]
+    def _function(self, code: str, entry_point: str, tests: Sequence[Mapping[str, Any]]) -> Iterator[str | None]:
+        """The calls are made in one process; one that does not end there has the next process for itself."""
+        calls = [_call(test) for test in tests]
+        done = 0
+        while done < len(calls):
+            outcomes, fault = self._calls(code, entry_point, calls[done:])
+            for outcome, test in zip(outcomes, tests[done:]):
+                yield self._compare(*outcome, test["expected"])
+            done += len(outcomes)
+            if not outcomes:
+                yield fault
+                done += 1
+
+    def _compare(self, kind: str, found: Any, expected: Any) -> str | None:
         if kind != "value":
             return f"it raised {str(found)[:200]}"
         try:
@@ -155,48 +165,51 @@ class _Bench:
         test, entry_point = question.details["test"], question.details["entry_point"]
         calls = gold_calls(self.sandbox, self.limits, question.answer, test, entry_point)
         for _ in range(MAX_ROUNDS):
-            answers = self._calls(code, entry_point, calls)
-            if isinstance(answers, str):
-                return answers
+            answers, fault = self._calls(code, entry_point, calls)
+            if len(answers) < len(calls):
+                return fault
             request = _assert_request(question.answer, test, entry_point, list(zip(calls, answers)))
             run = self._run(_program("run_asserts()"), request)
-            if isinstance(run, str):
-                return run
-            verdict = _last_line(run) or {"fail": "the tests gave no verdict"}
+            if isinstance(run, str) or run.fault:
+                return run if isinstance(run, str) else run.fault
+            verdict = _verdict(run)
             if "ask" not in verdict:
                 return None if verdict.get("pass") is True else str(verdict.get("fail"))
             # the tests' inputs depend on the candidate's answers: ask anew from there
             calls = [*verdict["calls"], *calls[len(verdict["calls"]) :]]
         return f"its answers lead the tests on for more than {MAX_ROUNDS} rounds"
 
-    def _calls(self, code: str, entry_point: str, calls: Sequence[Any]) -> str | list[list]:
-        """The candidate's answers to calls, or what went wrong."""
+    def _calls(self, code: str, entry_point: str, calls: Sequence[Any]) -> tuple[list[tuple[str, Any]], str]:
+        """The candidate's answers to calls, to the first that has none, and why that one has none."""
         request = json.dumps({"source": code, "entry_point": entry_point, "calls": calls})
         run = self._run(_program("answer_calls()"), request)
         if isinstance(run, str):
-            return run
-        outcomes = _last_line(run)
-        if not isinstance(outcomes, list) or len(outcomes) != len(calls) or not all(map(_is_outcome, outcomes)):
-            return "it gave no result"
-        return outcomes
+            return [], run
+        found = {}
+        for outcome in _marked(run):
+            if isinstance(outcome, list) and len(outcome) == 3 and outcome[1] in ("value", "error"):
+                found[repr(outcome[0])] = outcome[1], outcome[2]
+        names = itertools.takewhile(found.__contains__, map(repr, range(len(calls))))
+        answers = [found[name] for name in names]
+        if run.fault and len(answers) == len(calls):
+            answers.pop()  # the process has to end well, too
+        return answers, run.fault or "it gave no result"
 
     def _run(self, program: str, stdin: str) -> Run | str:
-        """The run of a program that ended well, or what went wrong."""
+        """The run of a program, or why there is none."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             return "not run: the time of all tests is used up"
-        run = self.sandbox(program, stdin, replace(self.limits, wall_seconds=min(self.limits.wall_seconds, left)))
-        return run.fault or run
+        return self.sandbox(program, stdin, replace(self.limits, wall_seconds=min(self.limits.wall_seconds, left)))
 
 
 @lru_cache(maxsize=1024)  # the rollouts of a group share their question
 def gold_calls(sandbox: Sandbox, limits: Limits, gold: str, test: str, entry_point: str) -> list[Any]:
     """The calls that a file of asserts makes when the gold solution answers. Errors: _BadTests, SandboxError."""
     run = sandbox(_program("run_asserts()"), _assert_request(gold, test, entry_point, None), limits)
-    verdict = None if run.fault else _last_line(run)
-    if not isinstance(verdict, dict) or "pass" not in verdict:
-        found = run.fault or (verdict or {}).get("fail", "they gave no verdict")
-        raise _BadTests(f"the gold solution fails its tests: {found}")
+    verdict = {"fail": run.fault} if run.fault else _verdict(run)
+    if "pass" not in verdict:
+        raise _BadTests(f"the gold solution fails its tests: {verdict.get('fail')}")
     if not verdict["calls"]:
         raise _BadTests("the tests never call the function: everything would pass")
     return verdict["calls"]
@@ -213,18 +226,32 @@ def _text(test: Mapping[str, str], name: str) -> str:
     return test[name]
 
 
-def _is_outcome(outcome: Any) -> bool:
-    return isinstance(outcome, list) and len(outcome) == 2 and outcome[0] in ("value", "error")
-
-
-def _last_line(run: Run) -> Any:
-    """The JSON of a run's last line; None where it is none."""
+def _call(test: Mapping[str, Any]) -> Any:
     try:
-        return json.loads(run.stdout.rstrip("\n").rpartition("\n")[2])
-    except (ValueError, RecursionError):
-        return None
+        return encode((tuple(test["args"]), dict(test.get("kwargs", {})), test["expected"]))["t"][:2]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise _BadTests(f"a test has no args and expected result: {test!r:.100}") from error
+
+
+def _marked(run: Run) -> list[Any]:
+    """The JSON of a run's marked lines, as far as it is any."""
+    found = []
+    for line in run.stdout.split("\n"):
+        if line.startswith(MARK):
+            with contextlib.suppress(ValueError, RecursionError):
+                found.append(json.loads(line.removeprefix(MARK)))
+    return found
+
+
+def _verdict(run: Run) -> dict[str, Any]:
+    verdicts = [verdict for verdict in _marked(run) if isinstance(verdict, dict)]
+    return verdicts[-1] if verdicts else {"fail": "the tests gave no verdict"}
 
 
 @cache
 def _program(call: str) -> str:
-    return (Path(__file__).parent / "code_driver.py").read_text() + f"\n\n{call}\n"
+    """A driver's text with those of the files that it builds on before it."""
+    folder = Path(__file__).parent
+    names = ["code_values", "code_driver"] + ["assert_driver"] * (call == "run_asserts()")
+    lines = "\n".join((folder / f"{name}.py").read_text() for name in names).split("\n")
+    return "\n".join(line for line in lines if not line.startswith("from r1lab")) + f"\n{call}\n"

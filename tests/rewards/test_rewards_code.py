@@ -72,10 +72,10 @@ def test_what_a_model_writes(built):
     code = question.answer
     texts = {
         f"<think> a </think> <answer>\n```python\n{code}\n```\n</answer>": "all 5 tests pass",
-        f"<think> {code} </think> <answer> so that is it </answer>": "0 of 5 tests pass; test 1: SyntaxError",
+        f"<think> {code} </think> <answer> so that is it </answer>": "0 of 5 tests pass; test 1: it raised SyntaxError",
         f"<think> {code} </think>": "no answer",
         "<think> a </think> <answer> while True: pass </answer>": "0 of 5 tests pass; test 1: time limit exceeded",
-        "<think> a </think> <answer> import os; os.kill(os.getppid(), 9) </answer>": "0 of 5 tests pass; test 1: Perm",
+        "<think> a </think> <answer> import os; os.fork() </answer>": "0 of 5 tests pass; test 1: it raised Permission",
     }
     scores = reward([rollout(question, template, text) for text in texts])
     for score, reason in zip(scores, texts.values()):

@@ -15,7 +15,7 @@ from code_questions import CASES, TASKS, WAYS, asserts, checker, function, outco
 from r1lab.errors import SandboxError
 from r1lab.types import Question, Status
 from r1lab.verifiers.code_answer import completed, extract_code, same_text, same_value
-from r1lab.verifiers.code_driver import decode, encode
+from r1lab.verifiers.code_values import decode, encode
 from r1lab.verifiers.pool import Call, VerifierPool
 from r1lab.verifiers.sandbox import LocalSandbox
 
@@ -88,11 +88,21 @@ def test_tests_of_one_answer_share_their_time():
     start = time.monotonic()
     score = CHECKER(sleepy, TASKS["double"])
     assert score.reason == "1 of 4 tests pass; test 2: time limit exceeded" and score.status is Status.OK
-    assert time.monotonic() - start < 2.0  # the third and fourth are not run
-    # asked for a share, it runs all of them: 1, 0 and 1 s; right are f(1) and f(-4)
+    assert time.monotonic() - start < 3.0  # 1 s beside f(1), 1 s alone; the third and fourth are not run
+    # asked for a share, it runs all of them; right are f(1) and f(-4)
     assert checker(partial_credit=True, total_seconds=9.0)(sleepy, TASKS["double"]).value == 0.5
-    # 1.5 s for all: the second sleep is cut, which is no pass
-    assert checker(partial_credit=True, total_seconds=1.5)(sleepy, TASKS["double"]).value == 0.5
+    # 2.5 s for all: the second sleep is cut, which is no pass
+    assert checker(partial_credit=True, total_seconds=2.5)(sleepy, TASKS["double"]).value == 0.5
+
+
+def test_calls_that_end_a_process_have_their_own():
+    answer = "import os\ndef f(x):\n    if x == 3: os._exit(0)\n    return 2 * x"
+    assert CHECKER(answer, TASKS["double"]).reason == "3 of 4 tests pass; test 2: it gave no result"
+    # 0.3 s each of 0.4: more than one process may use, but no call alone
+    slow = (
+        "from time import *\ndef f(x):\n    e = process_time() + 0.3\n    while process_time() < e: x\n    return 2 * x"
+    )
+    assert checker(total_seconds=20.0)(slow, TASKS["double"]).reason == "all 4 tests pass"
 
 
 def test_asserts_may_depend_on_the_candidates_answers():
