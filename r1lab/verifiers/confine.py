@@ -108,7 +108,7 @@ def confine(ruleset, filter_code: bytes, cpu_seconds: float, memory_bytes: int, 
         ("MSGQUEUE", 0),
         ("SIGPENDING", 64),
     ):
-        resource.setrlimit(getattr(resource, f"RLIMIT_{name}", 11), (value, value))  # 11: SIGPENDING has no name
+        _limit(getattr(resource, f"RLIMIT_{name}", 11), value)  # 11: SIGPENDING has no name
     instructions = ctypes.create_string_buffer(filter_code, len(filter_code))
     program = struct.pack("HxxxxxxP", len(filter_code) // 8, ctypes.addressof(instructions))
     _checked(_libc.prctl(_PR_SET_SECCOMP, 2, ctypes.c_char_p(program), 0, 0), "seccomp")
@@ -132,6 +132,16 @@ def seccomp_filter() -> bytes:
         code += [(_RETURN, 0, 0, _REFUSE)]
     code += [(_RETURN, 0, 0, _REFUSE)]
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+
+
+def _limit(kind: int, value: int) -> None:
+    """Set a limit that cannot be raised again. Errors: OSError where less memory is allowed here than was asked for."""
+    hard = resource.getrlimit(kind)[1]
+    if hard != resource.RLIM_INFINITY and value > hard:
+        if kind == resource.RLIMIT_AS:
+            raise OSError(f"{value} bytes of memory are wanted, the starting process may give {hard}: raise its bound")
+        value = hard
+    resource.setrlimit(kind, (value, value))
 
 
 def _prctl(option: int, value: int) -> None:

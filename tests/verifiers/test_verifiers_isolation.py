@@ -52,7 +52,7 @@ HOLES = [
         {"datagrams", "processes", "memory files"},
     ),
     ("if ruleset is not None:", "if False:", {"reading files", "reading /etc"}),
-    ("resource.setrlimit(getattr", "(lambda *_: 0)(getattr", {"many threads", "memory"}),
+    ("resource.setrlimit(kind, (value", "(lambda *_: 0)(kind, (value", {"many threads", "memory"}),
 ]
 
 

@@ -106,6 +106,25 @@ def test_memory_is_bounded_and_usable():
     ).fault.startswith("OSError")
 
 
+def test_a_bound_of_the_starting_process_is_said():
+    code = (
+        ORPHAN.partition("local = ")[0]
+        + """
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))
+local = sandbox.LocalSandbox({ways!r})
+print(local("print(5)", "", Limits(1, 5, 1 << 27, 1 << 16)).stdout)
+try:
+    local("print(5)", "", Limits(1, 5, 1 << 31, 1 << 16))
+except Exception as error:
+    print(type(error).__name__, error.found)
+"""
+    )
+    code = code.format(root=str(ROOT), ways=WAYS)
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout
+    assert out.startswith("5\n") and "SandboxError" in out and "raise its bound" in out
+
+
 def test_threads_are_bounded():
     bomb = """
 import threading, time
