@@ -208,12 +208,13 @@ REAL = {  # training questions by source and held-out questions
     "svamp": ({"svamp": 801}, 199),
     "mawps": ({"mawps": 1649}, 416),
     "asdiv": ({"asdiv": 1649}, 443),
+    "humaneval": ({"humaneval": 0}, 164),
     "word_problems": ({"mawps": 1649, "asdiv": 1649, "svamp": 801}, 416 + 443 + 199),
 }
 
 
 def test_every_mix_of_conf_is_tested():
-    assert {path.stem for path in (CONF / "mix").glob("*.yaml")} == {"local", *REAL}
+    assert {path.stem for path in (CONF / "mix").glob("*.yaml")} == {"local", "code", *REAL}
 
 
 @pytest.mark.parametrize("name", REAL)
