@@ -90,7 +90,7 @@ class Warden:
         streams = _Streams(our_in, our_out, our_err, stdin, limits.output_bytes)
         ends.callback(streams.close)
         theirs = [their_channel.detach(), their_in, their_out, their_err]
-        request = REQUEST.pack(FORK, 0, limits.cpu_seconds, 0.0, limits.memory_bytes)
+        request = REQUEST.pack(FORK, 0, limits.cpu_seconds, limits.memory_bytes)
         try:
             socket.send_fds(self._control, [request], theirs)
         finally:
@@ -104,7 +104,7 @@ class Warden:
             ending = streams.pump(start + limits.wall_seconds)
         finally:
             seconds = time.monotonic() - start
-            self._control.sendall(REQUEST.pack(REAP, pid, 0.0, 0.0, 0))
+            self._control.sendall(REQUEST.pack(REAP, pid, 0.0, 0))
             status, cpu_seconds = REAPED.unpack(self._receive(REAPED.size))
         ending = _ending(ending, status, cpu_seconds / limits.cpu_seconds)
         code = os.WEXITSTATUS(status) if ending is Ending.EXITED else None
@@ -187,9 +187,10 @@ def _hand_over(channel: socket.socket, program: bytes) -> None:
     answer = channel.recv(1000)
     if answer != READY:
         raise EOFError(f"a child could not be locked up: {answer.decode(errors='replace') or 'it died'}")
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+    with contextlib.suppress(ConnectionError):  # it may run out of memory while it reads, which is its affair
         channel.sendall(program)
-    channel.shutdown(socket.SHUT_WR)
+    with contextlib.suppress(OSError):
+        channel.shutdown(socket.SHUT_WR)
 
 
 def _boot(fd: int) -> str:

@@ -4,6 +4,9 @@ Two ways, the strongest first. ``bubblewrap``: the warden lives in namespaces of
 other process and no file but the interpreter's. ``landlock``: the warden is an ordinary process. In both its children
 are bound by seccomp and limits, and by Landlock where the kernel has it; the second way needs it. A way that fails
 one attack is not used; where none is left, nothing runs.
+
+What remains: the second way lets a program ask whether a file exists, how large and how old it is, never what is in
+it; both share the machine's kernel, clock and processors with the program.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ import types
 
 from r1lab.verifiers.confine import MIN_LANDLOCK, confine, landlock_abi, landlock_ruleset, seal, seccomp_filter
 
-REQUEST = struct.Struct("=ciddq")
-"""Kind, pid, cpu seconds, unused, bytes of memory."""
+REQUEST = struct.Struct("=cidq")
+"""Kind, pid (REAP), processor seconds and bytes of memory (FORK)."""
 FORKED = struct.Struct("=i")
 REAPED = struct.Struct("=id")
 """Wait status, processor seconds."""
@@ -56,7 +56,7 @@ def main(control_fd: int) -> None:
     except Exception as error:
         control.sendall(json.dumps({"fault": f"{type(error).__name__}: {error}"}).encode())
         return
-    control.sendall(json.dumps({"landlock": landlock_abi(), "python": sys.version.split()[0]}).encode())
+    control.sendall(json.dumps({"landlock": landlock_abi()}).encode())
     program = _serve(control, ruleset, code, held)
     _run(program)
 
@@ -87,7 +87,7 @@ def _serve(control, ruleset, code, held):
             if child:
                 os.kill(child, signal.SIGKILL)
             os._exit(0)
-        kind, pid, cpu_seconds, _, memory_bytes = REQUEST.unpack(request)
+        kind, pid, cpu_seconds, memory_bytes = REQUEST.unpack(request)
         if kind == REAP:
             os.kill(pid, signal.SIGKILL)  # not reaped yet, so the pid is still its own; the dead do not mind
             _, status, usage = os.wait4(pid, 0)

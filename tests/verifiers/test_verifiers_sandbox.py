@@ -189,6 +189,8 @@ def test_odd_texts_do_not_break_the_sandbox():
     assert run("import os; os.write(1, b'\\xff\\xfe')").stdout == "\ufffd\ufffd"
     assert run("", "unread" * 100_000).ending is Ending.EXITED
     assert run("#" * 3_000_000 + "\nprint(5)").stdout == "5\n"
+    # a program larger than its memory: a failed program, not a failed sandbox
+    assert run("#" * 30_000_000, memory_bytes=1 << 24).ending is not Ending.TIME
 
 
 def test_nothing_is_left_behind():
