@@ -61,6 +61,12 @@ def test_rewards_bind(choice):
     assert list(binding_faults(config["stage"], "stage")) == []
 
 
+@pytest.mark.parametrize("choice", sorted(p.stem for p in (CONF / "sandbox").glob("*.yaml")))
+def test_sandboxes_bind(choice):
+    config = composed(f"sandbox@rewards.accuracy.checkers.code.sandbox={choice}")
+    assert list(binding_faults(config["stage"], "stage")) == []
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_experiments_bind(experiment):
     assert list(binding_faults(composed(f"experiments={experiment}")["stage"], "stage")) == []

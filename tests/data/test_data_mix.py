@@ -208,11 +208,12 @@ REAL = {  # training questions by source and held-out questions
     "svamp": ({"svamp": 801}, 199),
     "mawps": ({"mawps": 1649}, 416),
     "asdiv": ({"asdiv": 1649}, 443),
+    "humaneval": ({"humaneval": 0}, 164),
     "word_problems": ({"mawps": 1649, "asdiv": 1649, "svamp": 801}, 416 + 443 + 199),
     "mmlu_stem": ({"mmlu_stem": 0}, 3018),
     "knights_knaves": ({"three_people": 900, "five_people": 900}, 200),
 }
-GENERATED_MIXES = {"local", "stem", "logic", "reasoning_gym"}
+GENERATED_MIXES = {"local", "code", "stem", "logic", "reasoning_gym"}
 
 
 def test_every_mix_of_conf_is_tested():
