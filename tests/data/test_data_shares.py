@@ -3,12 +3,16 @@
 import json
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 
 from r1lab.data.mix import GeneratedSource, Mix
 from r1lab.data.shares import shares_of, take_turn
 
+CONF = Path(__file__).parents[2] / "conf"
 DOMAINS = {"math": 26, "code": 17, "stem": 22, "logic": 15}
 """Thousands of prompts (paper v2, Table 4), 80 together."""
 
@@ -47,6 +51,15 @@ def test_scheduled_weights_give_the_new_shares_from_their_step_on():
     only = mix_of({"math": {0: 1, 1300: 0.5}, "stem": 1})
     assert Counter(domains(only.draw(only.start(), 30, 0)[0])) == {"math": 15, "stem": 15}
     assert Counter(domains(only.draw(only.start(), 30, 1300)[0])) == {"math": 10, "stem": 20}
+
+
+def test_a_schedule_is_given_on_the_command_line():
+    with initialize_config_dir(str(CONF), version_base=None):
+        config = compose(overrides=["+mix=word_problems", "+run.seed=1", "mix.weights.mawps={0:2,1300:0.5}"])
+    mix = instantiate(config.mix)
+    # weights 2, 2, 1, then 0.5, 2, 1
+    assert mix.shares(1299) == {"mawps": 0.4, "asdiv": 0.4, "svamp": 0.2}
+    assert mix.shares(1300) == {"mawps": 0.5 / 3.5, "asdiv": 2 / 3.5, "svamp": 1 / 3.5}
 
 
 def test_resuming_in_the_middle_gives_the_same_questions():
