@@ -26,7 +26,7 @@ RESCORED = Schema(
         Column("sample", "int64", "index in the question's group, 0 to G-1"),
         Column("name", "string", "the reward's name"),
         Column("answer", "string", "the gold answer"),
-        Column("change", "string", "same, higher, lower, or the statuses: ok -> timeout; null where the run had none"),
+        Column("change", "string", "same, higher, lower, new where the run had none, or the statuses: ok -> timeout"),
         Column("value_before", "float64", "what the run's reward gave, null where it had none of this name"),
         Column("status_before", "string", "ok, timeout, crash or bad_gold"),
         Column("reason_before", "string", "why, in a few words"),
@@ -45,7 +45,7 @@ RESCORED = Schema(
 """One row for each completion and reward: the score of that time and the score now."""
 
 Row = dict[str, Any]
-SAME, HIGHER, LOWER = "same", "higher", "lower"
+SAME, HIGHER, LOWER, NEW = "same", "higher", "lower", "new"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Rescoring:
             "sample": new.sample,
             "name": name,
             "answer": group.question.answer,
-            "change": before and change(before, now),
+            "change": change(before, now) if before else NEW,
             "value_before": before and before.value,
             "status_before": before and before.status.value,
             "reason_before": before and before.reason,

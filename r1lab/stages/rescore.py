@@ -63,14 +63,16 @@ class RescoreStage(Stage):
 
         run = find_run(Path(self.folder))
         ledger, table, tally = Ledger(run), Table(context.folder / "rescored.parquet", RESCORED), Tally()
-        names = ledger.names(self.kinds)
+        names, left_out = ledger.names(self.kinds), set()
         with closing(Rubric(self.rewards)) as rubric, track(len(names), "rescoring", {}) as progress:
             rescoring = Rescoring(rubric, self.selection, self.advantage)
             for done, part in enumerate(ledger.read(names), start=1):
                 rows = rescoring(part)
                 table.write_part(part.name, rows)
                 tally.add(rows)
+                left_out |= set(part.groups[0].rollouts[0].scores).difference(self.rewards)
                 progress.update(done)
         write_json_atomic(context.folder / "summary.json", {"run": str(run), **tally.numbers()})
-        count = tally.rewards.total()
-        context.report(f"{run}\n{count:,} completions ({', '.join(self.kinds)}) judged again\n\n{tally.text()}")
+        heading = f"{run}\n{tally.rewards.total():,} completions ({', '.join(self.kinds)}) judged again"
+        heading += f", not by {', '.join(sorted(left_out))}" if left_out else ""
+        context.report(f"{heading}\n\n{tally.text()}")

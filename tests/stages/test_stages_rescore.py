@@ -36,7 +36,7 @@ def test_a_run_is_rescored_again_when_it_has_gone_on(tmp_path, stored):
     done = rescore(tmp_path, f"stage.folder={tmp_path / 'hand'}", *shuffled)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "12 completions (train) judged again" in done.stdout
-    assert "12 scores, 6 differ (lower 4, higher 2)" in done.stdout and "6 advantages change sign" in done.stdout
+    assert "accuracy: 12 scores, 6 differ" in done.stdout and "6 advantages change sign" in done.stdout
     (folder,) = tmp_path.glob("rescore/*/attempt_1")
     rows = Table(folder / "rescored.parquet", RESCORED).rows()
     assert sum(row["change"] in ("higher", "lower") for row in rows) == 6 and len(rows) == 12
@@ -55,7 +55,9 @@ def test_a_run_is_rescored_again_when_it_has_gone_on(tmp_path, stored):
 def test_the_rewards_of_training_are_the_default(tmp_path, stored):
     done = rescore(tmp_path, f"stage.folder={stored}")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "accuracy  12 scores, 0 differ" in done.stdout and "format    12 scores, new" in done.stdout
+    assert "accuracy: 12 scores, 0 differ" in done.stdout and "ok, new" in done.stdout
+    left_out = rescore(tmp_path, f"stage.folder={stored}", "~reward@rewards.accuracy")
+    assert "judged again, not by accuracy" in left_out.stdout
 
 
 def test_a_folder_that_is_no_run_lists_the_runs_there_are(tmp_path, stored):
