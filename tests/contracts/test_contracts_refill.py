@@ -2,11 +2,16 @@
 
 import dataclasses
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from test_contracts_resume import essence, finish, in_the_middle_of_a_later_phase, kill_when
+from test_contracts_resume import ROOT, essence, finish, in_the_middle_of_a_later_phase, kill_when
 from test_contracts_updates import PLAN, trained
 
+from r1lab.diagnosis.rescore import RESCORED
+from r1lab.records.tables import Table
 from r1lab.rollouts.selection import Informative, Refilled
 
 PAIRS = dataclasses.replace(PLAN, questions=8, group_size=2)
@@ -55,3 +60,24 @@ def test_kill_and_resume_equals_the_whole_run(whole, tmp_path):
     assert max(row["group"] for row in rows) >= 4, "no place was refilled: the comparison would prove nothing"
     (source,) = found["state"]["cursor"].values()
     assert sum(map(len, source["pools"].values())) > 0
+
+
+@pytest.mark.parametrize(
+    "kinds, accuracy", [("[train]", "random"), ("[evaluation-before,evaluation-after]", "accuracy")]
+)
+def test_the_same_rewards_find_nothing_to_change_in_a_real_run(kinds, accuracy, whole):
+    command = [
+        sys.executable, "-m", "r1lab", "stage=rescore", f"stage.folder={whole / 'tiny'}", f"stage.kinds={kinds}",
+        f"reward@rewards.accuracy={accuracy}", "selection=refilled", f"run.root={whole}", "tracker=disabled",
+        "run.min_free_bytes=1000000",
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    folder = Path(done.stdout.strip().splitlines()[-1])
+    rows = Table(folder / "rescored.parquet", RESCORED).rows()
+    assert {row["change"] for row in rows} == {"same"} and {row["name"] for row in rows} == {"accuracy", "format"}
+    if accuracy == "random":
+        for row in rows:
+            assert (row["reward"], row["advantage"]) == (row["reward_before"], row["advantage_before"])
+        signs = {row["advantage"] and row["advantage"] > 0 for row in rows}
+        assert signs == {None, False, True}, "groups that train and groups that do not: else it would prove little"
