@@ -41,6 +41,10 @@ class VerifierError(R1LabError):
     """Verifiers are broken beyond what the run tolerates."""
 
 
+class SandboxError(R1LabError):
+    """Nothing on this machine can run generated code apart from it, or the way that could has failed."""
+
+
 class TrainingError(R1LabError):
     """Training cannot go on: non-finite loss, nothing to learn from, a broken checkpoint."""
 

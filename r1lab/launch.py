@@ -22,7 +22,8 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
     stage = instantiate(config.stage)
     plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     root = Path(config.run.root)
-    key, name = run_address(plain), config.run.name
+    parents = stage.parents()
+    key, name = run_address(plain, parents), config.run.name
     if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) > 0:
         record = RunRecord.attach(root, name, key)
         stage.run(context(record, config, plain, first_rank=False))
@@ -36,6 +37,7 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
         plain["run"]["resume"],
         min_free_bytes=config.run.min_free_bytes,
         seeds={"run": config.run.seed},
+        parents=parents,
     ) as record:
         if record.finished:
             print("This run is finished; run.resume=never would do it again.")
@@ -52,7 +54,7 @@ def context(record: RunRecord, config: DictConfig, plain: dict[str, Any], first_
     return Context(record, store, config.run.seed, instantiate(config.tracker), plain, first_rank)
 
 
-def run_address(plain: dict[str, Any]) -> str:
+def run_address(plain: dict[str, Any], parents: dict[str, str]) -> str:
     """The address of a run: everything that decides its numbers, the seed included; not how many ranks share it."""
     stage = {key: value for key, value in plain["stage"].items() if key != "strategy"}
-    return address({"stage": stage, "seed": plain["run"]["seed"]})
+    return address({"stage": stage, "seed": plain["run"]["seed"], **({"parents": parents} if parents else {})})

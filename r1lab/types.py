@@ -164,7 +164,7 @@ class Group:
     question: Question
     rollouts: tuple[Rollout, ...]
     index: int = 0
-    """Place of the question in the phase, 0 to Q-1, the same on any number of ranks."""
+    """Place of the question in the phase, 0 to Q-1, the same on any number of ranks; a refill's is Q, 2Q, ... more."""
 
     @property
     def judged(self) -> tuple[Rollout, ...]:

@@ -5,42 +5,29 @@ A mix remembers nothing. The state goes in and comes out, is plain numbers, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
+from r1lab.data.difficulty import Difficulty, Observation
+from r1lab.data.filters import Dropped, Filter, sift
+from r1lab.data.pools import HELDOUT_SEED, FilePool, Pool
 from r1lab.data.questions import Fields, is_heldout, read_questions
+from r1lab.data.shares import shares_of, take_turn
 from r1lab.data.tasks import GeneratedTasks
 from r1lab.errors import ConfigError, DataError
-from r1lab.functional.rng import hashed_index, permutation, seed_of
+from r1lab.functional.rng import seed_of
 from r1lab.functional.schedules import Schedule, as_schedule
 from r1lab.types import Question
 
-HELDOUT_SEED = seed_of("heldout")
-"""Held-out questions do not follow the run's seed: runs of several seeds are compared on the same questions."""
 HELDOUT_TRIES = 20
 """Draws per wanted held-out question before a small family counts as exhausted."""
-ROUNDING = 1e-9
-"""Debts below this are rounding, not debts."""
 
-State = Mapping[str, Mapping[str, float]]
-"""Per source: `cursor`, the questions drawn so far, and `owed`, how far that number lags behind its weight's share."""
-
-
-class Pool(Protocol):
-    """The questions of one source, ready to be drawn."""
-
-    num_train: int | None
-    """None where they have no end, 0 where the source is for evaluation alone."""
-
-    def train(self, cursor: int, seed: int) -> Question:
-        """The question at a place of the endless training order."""
-        ...
-
-    def heldout(self, count: int) -> list[Question]:
-        """The first `count` held-out questions, or all where there are fewer: never a training question."""
-        ...
+State = Mapping[str, Mapping[str, Any]]
+"""Per source: `cursor`, the questions drawn so far, and `owed`, how far that number lags behind its weight's share;
+with difficulty pools also the places in each pool."""
 
 
 class Source(Protocol):
@@ -53,7 +40,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class GeneratedSource:
-    """Generated mathematics without end, training and held-out questions apart by hash; a source and its own pool."""
+    """Generated questions without end, training and held-out questions apart by hash; a source and its own pool."""
 
     families: Sequence[str]
     levels: Sequence[int]
@@ -131,26 +118,6 @@ class FileSource:
 
 
 @dataclass(frozen=True, eq=False)
-class FilePool:
-    """Two lists of questions: the training order is a new permutation in each epoch."""
-
-    training: Sequence[Question]
-    held_out: Sequence[Question]
-
-    @property
-    def num_train(self) -> int:
-        return len(self.training)
-
-    def train(self, cursor: int, seed: int) -> Question:
-        """The question at a place of the endless training order: every question once in each epoch."""
-        return self.training[hashed_index(cursor, len(self.training), seed)]
-
-    def heldout(self, count: int) -> list[Question]:
-        """The first `count` questions of one fixed permutation."""
-        return [self.held_out[index] for index in permutation(len(self.held_out), HELDOUT_SEED)[:count]]
-
-
-@dataclass(frozen=True, eq=False)
 class Mix:
     """Questions of several sources in the shares of their weights.
 
@@ -165,6 +132,10 @@ class Mix:
     """Of the training order alone."""
     path: str | None = None
     """The folder that the sources' paths refer to: ``mix.path=FOLDER``."""
+    filters: Mapping[str, Filter] = field(default_factory=dict)
+    """Applied in this order to the training questions of all sources that have an end; held-out ones stay."""
+    difficulty: Difficulty | None = None
+    """Pools by observed pass rate; None asks each source's questions in turn."""
 
     def __post_init__(self):
         if not self.sources or set(self.sources) != set(self.weights):
@@ -186,14 +157,15 @@ class Mix:
         Raises:
             DataError: a source cannot be read, or is for evaluation alone and `training` is meant; all at once.
         """
-        pools, shares = self._pools, self.shares(0)
+        shares = self.shares(0)
         if training:
             self._check_trainable(shares)
-        return {name: pool.num_train for name, pool in pools.items()}
+        return {name: pool.num_train for name, pool in (self._training if training else self._pools).items()}
 
     def start(self) -> State:
         """The state before the first draw."""
-        return {name: {"cursor": 0, "owed": 0.0} for name in self.sources}
+        pools = self.difficulty.start if self.difficulty else dict
+        return {name: {"cursor": 0, "owed": 0.0, **pools()} for name in self.sources}
 
     def draw(self, state: State, count: int, step: int) -> tuple[list[Question], State]:
         """The next `count` questions and the state after them, a function of the arguments alone.
@@ -203,16 +175,24 @@ class Mix:
         """
         if set(state) != set(self.sources):
             raise DataError("This state is another mix's.", f"{sorted(state)}", f"This mix has {sorted(self.sources)}.")
-        shares, pools = self.shares(step), self._pools
+        shares = self.shares(step)
         self._check_trainable(shares)
-        cursors = {name: int(state[name]["cursor"]) for name in self.sources}
-        owed = {name: state[name]["owed"] for name in self.sources}
+        after = deepcopy({name: dict(state[name]) for name in self.sources})
+        owed = {name: source["owed"] for name, source in after.items()}
         questions = []
         for _ in range(count):
-            name = _take(owed, shares)
-            questions.append(pools[name].train(cursors[name], seed_of(self.seed, name)))
-            cursors[name] += 1
-        return questions, {name: {"cursor": cursors[name], "owed": owed[name]} for name in self.sources}
+            name = take_turn(owed, shares)
+            questions.append(self._next(name, after[name]))
+        return questions, {name: {**after[name], "owed": owed[name]} for name in self.sources}
+
+    def observe(self, state: State, seen: Iterable[Observation]) -> State:
+        """The state after the pass rates of questions that were drawn before it; nothing changes without pools."""
+        if self.difficulty is None:
+            return state
+        after, seen = deepcopy(dict(state)), list(seen)
+        for source in after.values():
+            self.difficulty.observe(source, seen)
+        return after
 
     def heldout(self, count: int) -> list[Question]:
         """The first `count` questions for evaluation, or all where there are fewer; the same for every seed.
@@ -228,11 +208,11 @@ class Mix:
             raise DataError("A source has no held-out questions.", ", ".join(empty), "Set its weight to 0.")
         owed, questions = dict.fromkeys(shares, 0.0), []
         while shares and len(questions) < count:
-            name = _take(owed, shares)
+            name = take_turn(owed, shares)
             questions.append(waiting[name].pop())
             if not waiting[name]:
                 del shares[name], owed[name]
-                shares = {other: share / sum(shares.values()) for other, share in shares.items()}
+                shares = shares_of(shares)
         return questions
 
     def shares(self, step: int) -> dict[str, float]:
@@ -240,7 +220,39 @@ class Mix:
         weights = {name: weight(step) for name, weight in self.weights.items()}
         if min(weights.values()) < 0 or sum(weights.values()) == 0:
             raise DataError(f"The mix has no usable weights at step {step}.", f"{weights}", "Weights are 0 or more.")
-        return {name: weight / sum(weights.values()) for name, weight in weights.items() if weight}
+        return shares_of(weights)
+
+    @property
+    def dropped(self) -> list[Dropped]:
+        """What the filters took out of the training questions, and why."""
+        return self._sifted[1]
+
+    @property
+    def unfiltered(self) -> list[str]:
+        """The sources whose questions no filter sees, because they are made one by one and have no end."""
+        return [name for name, pool in self._pools.items() if not isinstance(pool, FilePool)]
+
+    def _next(self, name: str, state: dict[str, Any]) -> Question:
+        """The next question of a source; its state is brought up to date in place."""
+        pool, seed = self._training[name], seed_of(self.seed, name)
+        if self.difficulty is None:
+            state["cursor"] += 1
+            return pool.train(state["cursor"] - 1, seed)
+        place = self.difficulty.take(state, pool.num_train)
+        question = pool.train(place, seed)
+        state["asked"][question.id] = place
+        return question
+
+    @property
+    def _training(self) -> dict[str, Pool]:
+        """The pools without what the filters dropped."""
+        return self._sifted[0]
+
+    @cached_property
+    def _sifted(self) -> tuple[dict[str, Pool], list[Dropped]]:
+        listed = {name: pool.training for name, pool in self._pools.items() if isinstance(pool, FilePool)}
+        kept, dropped = sift(listed, self.filters)
+        return self._pools | {name: replace(self._pools[name], training=kept[name]) for name in kept}, dropped
 
     @cached_property
     def _pools(self) -> dict[str, Pool]:
@@ -263,18 +275,3 @@ class Mix:
                 f"weights {', '.join(f'{name}={share:g}' for name, share in shares.items())}",
                 "Train on another mix, such as mix=local or mix=gsm8k.",
             )
-
-
-def _take(owed: dict[str, float], shares: Mapping[str, float]) -> str:
-    """The source of the next question; `owed` is brought up to date in place.
-
-    Of the sources that would not run ahead of their share, the one whose next question is due first: this order
-    keeps every prefix within one question of its share (Balinski and Young, The quota method of apportionment, 1975).
-    """
-    # a source that a schedule has silenced may keep what is owed to it, so that nobody else is behind: then all may go
-    behind = [name for name in shares if owed[name] + shares[name] > ROUNDING] or list(shares)
-    taken = min(behind, key=lambda name: (1 - owed[name]) / shares[name])
-    for name, share in shares.items():
-        owed[name] += share
-    owed[taken] -= 1
-    return taken

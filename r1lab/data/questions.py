@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ SHOWN_CHARS = 60
 Row = Mapping[str, Any]
 
 
-class _Fault(Exception):
+class RowFault(Exception):
     """What is wrong with one row; collected and reported together with the others."""
 
 
@@ -61,7 +61,7 @@ class Column:
         if self.pick and text:
             match = re.search(self.pick, text)
             if match is None:
-                raise _Fault(f"{self.of} {_head(text)} does not match {self.pick!r}")
+                raise RowFault(f"{self.of} {_head(text)} does not match {self.pick!r}")
             text = match[1]
         return re.sub(self.drop, "", text).strip() if self.drop else text.strip()
 
@@ -82,6 +82,8 @@ class Fields:
     """None: the file's name and the row's number."""
     details: tuple[str, ...] = ()
     """Columns kept as they are, under their own names."""
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    """Details that are the same for all rows: ``{"kind": "roles"}`` names the rule of a puzzle's answer."""
     domain: str = "math"
     """The same for all rows."""
     language: str = "en"
@@ -102,12 +104,12 @@ class Fields:
         """The row's Question; `place` ("train:17") names it within its source where no column does."""
         read = {name: column(row) for name, column in self.columns.items()}
         if not read["text"]:
-            raise _Fault("the question's text is empty")
+            raise RowFault("the question's text is empty")
         if not read["answer"]:
-            raise _Fault(f"the question has no answer: {_head(read['text'])}")
+            raise RowFault(f"the question has no answer: {_head(read['text'])}")
         level = read.get("level") or None
         if level is not None and level not in tuple("12345"):
-            raise _Fault(f"level {level!r} is not a whole number from 1 to 5")
+            raise RowFault(f"level {level!r} is not a whole number from 1 to 5")
         return Question(
             id=f"{source}/{read.get('id') or place}" if source else read.get("id") or place,
             text=read["text"],
@@ -117,7 +119,7 @@ class Fields:
             level=int(level) if level else None,
             source=source,
             solution=read.get("solution") or None,
-            details={name: row[name] for name in self.details},
+            details={**self.constants, **{name: row[name] for name in self.details}},
         )
 
 
@@ -139,16 +141,16 @@ def read_questions(
     for place, row in _rows(path):
         num_rows += 1
         try:
-            if isinstance(row, _Fault):
+            if isinstance(row, RowFault):
                 raise row
             missing = sorted(needed.difference(row))
             if missing and not questions and not faults:  # the mapping is wrong, not the row
                 raise _missing_columns(path, missing, row)
             if missing:
-                raise _Fault(f"no column {', '.join(missing)}; it has {', '.join(sorted(row))}")
+                raise RowFault(f"no column {', '.join(missing)}; it has {', '.join(sorted(row))}")
             if all(pattern.fullmatch(_as_text(row[name])) for name, pattern in filters.items()):
                 questions.append(fields(row, f"{stem}:{num_rows}", source))
-        except _Fault as fault:
+        except RowFault as fault:
             faults.append(f"{place}: {fault}")
     if faults:
         more = [f"and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else []
@@ -173,7 +175,7 @@ def is_heldout(text: str, share: float) -> bool:
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big") < share * 2**64
 
 
-def _rows(path: str) -> Iterator[tuple[str, Row | _Fault]]:
+def _rows(path: str) -> Iterator[tuple[str, Row | RowFault]]:
     """The rows with their places ("line 17"), a fault instead of a row where one line is broken."""
     if path.startswith(HUB):
         return _hub_rows(path)
@@ -187,7 +189,7 @@ def _rows(path: str) -> Iterator[tuple[str, Row | _Fault]]:
     raise DataError(f"{file} is of no readable kind.", file.name, "Give a .jsonl, .jsonl.gz or .parquet file.")
 
 
-def _json_rows(file: Path) -> Iterator[tuple[str, Row | _Fault]]:
+def _json_rows(file: Path) -> Iterator[tuple[str, Row | RowFault]]:
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
@@ -197,14 +199,14 @@ def _json_rows(file: Path) -> Iterator[tuple[str, Row | _Fault]]:
         raise DataError(f"{file} cannot be read to its end.", str(error), "Fetch the file again.") from error
 
 
-def _json_row(line: bytes) -> Row | _Fault:
+def _json_row(line: bytes) -> Row | RowFault:
     try:
         row = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        return _Fault(f"not UTF-8 (byte {error.start + 1}): {_head(line.decode('utf-8', 'replace'))}")
+        return RowFault(f"not UTF-8 (byte {error.start + 1}): {_head(line.decode('utf-8', 'replace'))}")
     except json.JSONDecodeError as error:
-        return _Fault(f"not JSON ({error.msg}, column {error.colno}): {_head(error.doc)}")
-    return row if isinstance(row, dict) else _Fault(f"not a JSON object: {_head(line.decode())}")
+        return RowFault(f"not JSON ({error.msg}, column {error.colno}): {_head(error.doc)}")
+    return row if isinstance(row, dict) else RowFault(f"not a JSON object: {_head(line.decode())}")
 
 
 def _parquet_rows(file: Path) -> Iterator[tuple[str, Row]]:

@@ -1,4 +1,4 @@
-"""Generated mathematics: questions whose answers a program knows, in five levels and two languages.
+"""Generated questions whose answers a program knows, in five levels and two languages; mathematics is made here.
 
 A task is a start value and the operations that lead to the answer, so that one object gives the question's text, the
 answer, the worked steps - and, for the pretraining corpus, what follows from a mistake in one of them.
@@ -11,7 +11,10 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from r1lab.data import puzzles, stem
+from r1lab.data.problem import SPLIT_BY, Problem
 from r1lab.errors import DataError
 from r1lab.types import Question
 
@@ -70,6 +73,15 @@ class Task:
     @property
     def answer(self) -> int:
         return self.values()[-1]
+
+    @property
+    def domain(self) -> str:
+        return "math"
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What ``task_of`` needs."""
+        return {"start": self.start, "operations": [list(operation) for operation in self.operations]}
 
 
 def sums(rng: random.Random, level: int, language: str) -> Task:
@@ -141,6 +153,9 @@ def story(rng: random.Random, level: int, language: str) -> Task:
 FAMILIES: Mapping[str, Callable[[random.Random, int, str], Task]] = {
     family.__name__: family for family in (sums, products, equation, digits, extreme, story)
 }
+"""Of mathematics."""
+ALL_FAMILIES: Mapping[str, Callable[..., Task | Problem]] = {**FAMILIES, **stem.FAMILIES, **puzzles.FAMILIES}
+"""Of all domains; the names are unique."""
 LANGUAGES = ("en", "zh")
 LEVELS = (1, 2, 3, 4, 5)
 
@@ -219,26 +234,27 @@ def generate(
     Raises:
         DataError: an unknown family, level or language.
     """
-    _check("family", families, tuple(FAMILIES))
+    _check("family", families, tuple(ALL_FAMILIES))
     _check("level", levels, LEVELS)
     _check("language", languages, LANGUAGES)
     rng = random.Random(f"{seed}/{index}")  # a string seed is hashed by SHA-512, alike on every machine
     family, level, language = rng.choice(families), rng.choice(levels), rng.choice(languages)
-    task = FAMILIES[family](rng, level, language)
+    task = ALL_FAMILIES[family](rng, level, language)
     return Question(
         id=f"{family}-{_hash(task.text)[:16]}",
         text=task.text,
         answer=str(task.answer),
+        domain=task.domain,
         language=language,
         level=level,
         source=family,
         solution=", ".join(task.steps()),
-        details={"start": task.start, "operations": [list(operation) for operation in task.operations]},
+        details=task.details,
     )
 
 
 def split_of(text: str) -> str:
-    """``train`` or ``heldout``, by the hash of the question's text alone."""
+    """``train`` or ``heldout``, by the hash of the question's text, or of what it is told apart by."""
     return "train" if int(_hash(text)[-8:], 16) % HELDOUT_ONE_IN else "heldout"
 
 
@@ -261,7 +277,7 @@ class GeneratedTasks:
         _check("split", (self.split,), ("train", "heldout"))
         for attempt in range(TRIES):
             question = generate(index * TRIES + attempt, self.seed, self.families, self.levels, self.languages)
-            if split_of(question.text) == self.split:
+            if split_of(question.details.get(SPLIT_BY, question.text)) == self.split:
                 return question
         raise DataError(f"No {self.split} question was found.", f"index {index}", "Name more families or levels.")
 

@@ -40,11 +40,13 @@ class TorchEngine:
         self.policy.eval()
         try:
             by_length = sorted(range(len(requests)), key=lambda i: len(requests[i].prompt_ids))
-            for places in split_rows([len(requests[i].seeds) for i in by_length], self.max_rows):
-                turn = [by_length[place] for place in places]
-                with torch.no_grad(), gathered(self.policy), self.policy.precision():
-                    groups = self._sample([requests[i] for i in turn], params)
-                yield from zip(turn, groups)
+            # once for all turns: ranks may have more and fewer of them, or none, and gathering takes all ranks
+            with gathered(self.policy):
+                for places in split_rows([len(requests[i].seeds) for i in by_length], self.max_rows):
+                    turn = [by_length[place] for place in places]
+                    with torch.no_grad(), self.policy.precision():
+                        groups = self._sample([requests[i] for i in turn], params)
+                    yield from zip(turn, groups)
         finally:
             self.policy.train(training)
 

@@ -1,14 +1,15 @@
 """Parquet rows of steps, rollouts and scores: a table is a folder of parts, one a phase, so that kill -9 tears none."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from r1lab.disk import replacing, storing
+from r1lab.disk import plain, replacing, storing
 from r1lab.errors import DataError
-from r1lab.types import Rollout
+from r1lab.types import Group, Rollout
 
 if TYPE_CHECKING:
     import pyarrow
@@ -55,9 +56,11 @@ ROLLOUTS = Schema(
         Column("step", "int64", "optimizer steps behind the phase's first weights"),
         Column("kind", "string", "train, or the name of the evaluation"),
         Column("question_id", "string", "stable name of the question"),
+        Column("group", "int64", "place of the question in the phase or evaluation; a refill's is Q, 2Q, ... higher"),
         Column("sample", "int64", "index in the question's group, 0 to G-1"),
         Column("question", "string", "the question's text, without template"),
         Column("answer", "string", "the gold answer"),
+        Column("details", "string", "what the question's domain needs beside it, as JSON: choices, unit tests"),
         Column("domain", "string", "math, code, stem, logic or general"),
         Column("language", "string", "ISO 639-1 code of the question's language"),
         Column("level", "int64", "difficulty 1 to 5, null where unknown"),
@@ -83,6 +86,7 @@ SCORES = Schema(
         Column("step", "int64", "optimizer steps behind the phase's first weights"),
         Column("kind", "string", "train, or the name of the evaluation"),
         Column("question_id", "string", "stable name of the question"),
+        Column("group", "int64", "place of the question in the phase or evaluation; a refill's is Q, 2Q, ... higher"),
         Column("sample", "int64", "index in the question's group, 0 to G-1"),
         Column("name", "string", "the reward's name"),
         Column("value", "float64", "what the reward gave; a fault's value never trains"),
@@ -111,6 +115,10 @@ class Table:
 
     def write(self, phase: int, rows: Sequence[Mapping[str, Any]], rank: int = 0, part: str = "") -> None:
         """Write the rows of a phase as one part; raises DataError for a wrong column and StorageError."""
+        self.write_part(".".join(filter(None, (f"phase-{phase:06d}", part, f"rank-{rank}", "parquet"))), rows)
+
+    def write_part(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write a part under the name it has in another table; raises as `write`."""
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -126,7 +134,6 @@ class Table:
         table = pa.Table.from_pylist([_as_floats(row, metrics) for row in rows], self.schema.arrow(metrics))
         with storing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        name = ".".join(filter(None, (f"phase-{phase:06d}", part, f"rank-{rank}", "parquet")))
         with replacing(self.folder / name) as beside:
             parquet.write_table(table, beside, compression="zstd")
 
@@ -135,12 +142,23 @@ class Table:
         import pyarrow as pa
         from pyarrow import parquet
 
-        parts = [parquet.ParquetFile(path).read() for path in self._parts()]
+        parts = [parquet.ParquetFile(self.folder / name).read() for name in self.parts()]
         return pa.concat_tables([self.schema.arrow().empty_table(), *parts], promote_options="default")
 
     def rows(self) -> list[dict[str, Any]]:
         """Return all rows as dicts."""
         return self.read().to_pylist()
+
+    def parts(self) -> list[str]:
+        """Return the names of the parts, by phase and rank."""
+        names = (path.name for path in self.folder.glob("phase-*.parquet"))
+        return sorted(names, key=lambda name: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", name)])
+
+    def part_rows(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of one part as dicts."""
+        from pyarrow import parquet
+
+        return parquet.ParquetFile(self.folder / name).read().to_pylist()
 
     def drop_from(self, phase: int) -> None:
         """Remove what was written for `phase` and later, also torn parts of a killed process.
@@ -153,57 +171,50 @@ class Table:
                 if _phase(path) >= phase or path.name.startswith("."):
                     path.unlink()
 
-    def _parts(self) -> list[Path]:
-        paths = self.folder.glob("phase-*.parquet")
-        return sorted(
-            paths, key=lambda p: (_phase(p), [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", p.name)])
-        )
-
 
 def rollout_rows(
-    rollouts: Sequence[Rollout],
+    groups: Sequence[Group],
     *,
     phase: int,
     step: int,
     kind: str = "train",
-    advantages: Sequence[float | None] | None = None,
+    advantages: Mapping[int, Sequence[float]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the rows of ROLLOUTS; `advantages` [N] run beside the rollouts, None for those that did not train."""
-    rows = []
-    for rollout, advantage in zip(rollouts, advantages or [None] * len(rollouts), strict=True):
-        question, completion, response = rollout.question, rollout.completion, rollout.response
-        rows.append(
-            {
-                **_identity(rollout, phase, step, kind),
-                "question": question.text,
-                "answer": question.answer,
-                "domain": question.domain,
-                "language": question.language,
-                "level": question.level,
-                "source": question.source,
-                "prompt_tokens": len(rollout.prompt_ids),
-                "completion_ids": completion.ids.tolist(),
-                "logprobs": completion.logprobs.tolist(),
-                "text": response.text,
-                "reasoning": response.reasoning,
-                "extracted": response.answer,
-                "well_formed": response.well_formed,
-                "finish": completion.finish.value,
-                "policy_version": completion.policy_version,
-                "reward": rollout.reward,
-                "advantage": advantage,
-            }
-        )
-    return rows
+    """Return the rows of ROLLOUTS; `advantages`, by group index, of the judged rollouts of the groups that trained."""
+    return [
+        {
+            **_identity(group, rollout, phase, step, kind),
+            "question": group.question.text,
+            "answer": group.question.answer,
+            "details": json.dumps(plain(group.question.details), ensure_ascii=False),
+            "domain": group.question.domain,
+            "language": group.question.language,
+            "level": group.question.level,
+            "source": group.question.source,
+            "prompt_tokens": len(rollout.prompt_ids),
+            "completion_ids": rollout.completion.ids.tolist(),
+            "logprobs": rollout.completion.logprobs.tolist(),
+            "text": rollout.response.text,
+            "reasoning": rollout.response.reasoning,
+            "extracted": rollout.response.answer,
+            "well_formed": rollout.response.well_formed,
+            "finish": rollout.completion.finish.value,
+            "policy_version": rollout.completion.policy_version,
+            "reward": rollout.reward,
+            "advantage": advantage,
+        }
+        for group in groups
+        for rollout, advantage in zip(group.rollouts, spread(group, (advantages or {}).get(group.index)))
+    ]
 
 
 def score_rows(
-    rollouts: Sequence[Rollout], *, phase: int, step: int, weights: Mapping[str, float], kind: str = "train"
+    groups: Sequence[Group], *, phase: int, step: int, weights: Mapping[str, float], kind: str = "train"
 ) -> list[dict[str, Any]]:
     """Return the rows of SCORES, one for each score; `weights` gives each named reward's weight at this step."""
     return [
         {
-            **_identity(rollout, phase, step, kind),
+            **_identity(group, rollout, phase, step, kind),
             "name": name,
             "value": score.value,
             "weight": weights[name],
@@ -212,13 +223,23 @@ def score_rows(
             "ms": score.ms,
             "extracted": score.extracted,
         }
-        for rollout in rollouts
+        for group in groups
+        for rollout in group.rollouts
         for name, score in rollout.scores.items()
     ]
 
 
-def _identity(rollout: Rollout, phase: int, step: int, kind: str) -> dict[str, Any]:
-    names = {"question_id": rollout.question.id, "sample": rollout.sample}
+def spread(group: Group, advantages: Sequence[float] | None) -> list[float | None]:
+    """The advantages of a group's judged rollouts, with None in the places of the others; all None without any."""
+    if advantages is None:
+        return [None] * len(group.rollouts)
+    left = iter(advantages)
+    assert len(advantages) == len(group.judged)
+    return [next(left) if rollout.judged else None for rollout in group.rollouts]
+
+
+def _identity(group: Group, rollout: Rollout, phase: int, step: int, kind: str) -> dict[str, Any]:
+    names = {"question_id": group.question.id, "group": group.index, "sample": rollout.sample}
     return {"phase": phase, "step": step, "kind": kind, **names}
 
 

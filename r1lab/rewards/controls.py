@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import ClassVar
@@ -10,7 +11,7 @@ from typing import ClassVar
 from r1lab.rewards.accuracy import AccuracyReward
 from r1lab.rewards.rubric import Reward, Weight
 from r1lab.types import Rollout, Score, Status
-from r1lab.verifiers.math_answer import same
+from r1lab.verifiers.math_answer import same, vote_key
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,42 @@ class ShuffledGold(Reward):
             others = (gold for gold in golds if not same(gold, question.answer))
             wrong[question.id] = min(others, key=lambda gold: (_hash(self.seed, question.id, gold), gold), default=None)
         return wrong
+
+
+@dataclass(frozen=True)
+class MajorityVote(Reward):
+    """1 if the answer equals the most frequent answer to its question, else 0: agreement in place of truth.
+
+    Equal numbers are one answer, as in cons@k. Answers that tie for the most all win, so that where no two agree
+    nothing is preferred. A completion without an answer has no vote and never wins.
+
+    Example: the answers 7, 8, 7.0 and none get 1, 0, 1 and 0.
+    """
+
+    weight: Weight
+    knows_gold: ClassVar[bool] = False
+
+    def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
+        votes = [_vote(rollout.response.answer) for rollout in rollouts]
+        ballots: dict[str, Counter] = defaultdict(Counter)
+        for rollout, vote in zip(rollouts, votes, strict=True):
+            if vote is not None:
+                ballots[rollout.question.id][vote] += 1
+        return [
+            Score(0.0, reason="no answer") if vote is None else _elected(vote, ballots[rollout.question.id])
+            for rollout, vote in zip(rollouts, votes, strict=True)
+        ]
+
+
+def _vote(answer: str | None) -> Hashable | None:
+    """What an answer is grouped by; None where there is nothing to read in it."""
+    key = vote_key(answer) if answer is not None else None
+    return None if key == ("text", "") else key
+
+
+def _elected(vote: Hashable, ballot: Counter) -> Score:
+    most = max(ballot.values())
+    return Score(float(ballot[vote] == most), reason=f"{ballot[vote]} of {ballot.total()} votes, the most have {most}")
 
 
 def _hash(*parts: object) -> int:

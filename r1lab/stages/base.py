@@ -62,6 +62,10 @@ class Stage(Protocol):
         """What cannot work, in words, before anything is built; empty when all is well."""
         ...
 
+    def parents(self) -> dict[str, str]:
+        """What it reads of other runs, by name: part of the run's address, because its numbers depend on it."""
+        return {}
+
     def run(self, context: Context) -> None:
         """Does the work; the record holds what came of it."""
         ...

@@ -11,14 +11,14 @@ from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.disk import write_json_atomic
 from r1lab.evaluation.run import Evaluation, outcome, summarize
 from r1lab.rewards.rubric import Rubric
-from r1lab.stages.base import Context
+from r1lab.stages.base import Context, Stage
 from r1lab.stages.gold import NUM_GOLD, check_gold
 from r1lab.stages.policy import ModelChoice
 from r1lab.training.strategy import Strategy
 
 
 @dataclass(frozen=True)
-class EvaluateStage:
+class EvaluateStage(Stage):
     """Any policy - a model of conf/model, a folder, a hub id, a checkpoint - on any mix."""
 
     policy: ModelChoice

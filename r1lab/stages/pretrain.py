@@ -17,7 +17,7 @@ from r1lab.data.template import R1ZeroTemplate
 from r1lab.disk import write_json_atomic
 from r1lab.functional.schedules import as_schedule
 from r1lab.records.progress import PRETRAIN_COLUMNS, track
-from r1lab.stages.base import Context
+from r1lab.stages.base import Context, Stage
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
 from r1lab.types import TrainingSample
@@ -174,7 +174,7 @@ class LocalBase:
 
 
 @dataclass(frozen=True)
-class PretrainStage:
+class PretrainStage(Stage):
     """`stage=pretrain`: makes the local base by itself; the other stages make it when they need it."""
 
     base: LocalBase | None

@@ -16,8 +16,9 @@ from r1lab.evaluation.run import Evaluation
 from r1lab.functional.schedules import as_schedule
 from r1lab.rewards.rubric import FaultBudget, Rubric
 from r1lab.rollouts.plan import RolloutPlan
-from r1lab.rollouts.selection import KeepAll
-from r1lab.stages.base import Context
+from r1lab.rollouts.selection import Selection
+from r1lab.stages.base import Context, Stage
+from r1lab.stages.dropped import tell_dropped
 from r1lab.stages.gold import NUM_GOLD, check_gold
 from r1lab.stages.policy import ModelChoice
 from r1lab.training.objective import Objective
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RLStage:
+class RLStage(Stage):
     """R1-Zero, and with other rewards and mixes the reinforcement-learning stages of R1."""
 
     policy: ModelChoice
@@ -40,7 +41,7 @@ class RLStage:
     rewards: Mapping[str, Any]
     engine: Callable[..., Any]
     objective: Objective
-    selection: KeepAll
+    selection: Selection
     optim: AdamW
     plan: RolloutPlan
     evaluation: Evaluation
@@ -72,6 +73,8 @@ class RLStage:
             faults.append("stage.max_steps and stage.checkpoint_steps must be at least 1.")
         if "accuracy" not in self.evaluation.rewards:
             faults.append("evaluation.rewards has no accuracy: nothing would say what is right.")
+        if (pools := self.mix.difficulty) and pools.reward not in self.rewards:
+            faults.append(f"mix.difficulty.reward={pools.reward}: the rewards are {', '.join(self.rewards)}.")
         return faults
 
     def run(self, context: Context) -> None:
@@ -82,6 +85,7 @@ class RLStage:
         context.say(self.policy.describe())
         self.strategy.set_threads()
         self.mix.check()
+        tell_dropped(context, self.mix)
         heldout = self.mix.heldout(self.evaluation.questions)
         questions, _ = self.mix.draw(self.mix.start(), NUM_GOLD, 0)
         for rewards, judged in ((self.rewards, questions), (self.evaluation.rewards, heldout[:NUM_GOLD])):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch.distributed as dist
 
 from r1lab.disk import write_json_atomic
 from r1lab.evaluation.run import Evaluation, Outcome, outcome, summarize
@@ -19,7 +18,7 @@ from r1lab.records.tables import ROLLOUTS, SCORES, STEPS, Table, rollout_rows, s
 from r1lab.rewards.rubric import FaultBudget, Rubric
 from r1lab.rollouts.collect import Collector
 from r1lab.training.checkpoint import Checkpoints
-from r1lab.training.grpo import GRPOModule
+from r1lab.training.grpo import GRPOModule, gather
 from r1lab.training.sft import SFTModule
 from r1lab.types import Group, Question
 from r1lab.verifiers.math_answer import same
@@ -60,12 +59,10 @@ class RunTables:
     def write_groups(self, groups: Sequence[Group], weights: Mapping[str, float], phase: int, step: int, kind: str,
                      rank: int, advantages: Mapping[int, Sequence[float]] | None = None) -> None:  # fmt: skip
         """Rollouts and scores of this rank; `advantages` by group index, for its judged rollouts."""
-        rollouts = [r for g in groups for r in g.rollouts]
-        column = [a for g in groups for a in spread(g, (advantages or {}).get(g.index))]
-        rows = rollout_rows(rollouts, phase=phase, step=step, kind=kind, advantages=column)
+        rows = rollout_rows(groups, phase=phase, step=step, kind=kind, advantages=advantages)
         part = "" if kind == "train" else kind
         self.rollouts.write(phase, rows, rank, part)
-        self.scores.write(phase, score_rows(rollouts, phase=phase, step=step, weights=weights, kind=kind), rank, part)
+        self.scores.write(phase, score_rows(groups, phase=phase, step=step, weights=weights, kind=kind), rank, part)
 
     def first_samples(self, kind: str) -> list[dict[str, Any]]:
         """The first completion of each question of an evaluation."""
@@ -79,12 +76,6 @@ class RunTables:
         for path in (self.folder / "evaluations").glob("phase-*.json"):
             if path > self.evaluation(phase):
                 path.unlink()
-
-
-def spread(group: Group, advantages: Sequence[float] | None) -> list[float | None]:
-    """Advantages of the judged rollouts, None in the places of the others."""
-    left = iter(advantages or ())
-    return [next(left, None) if rollout.judged else None for rollout in group.rollouts]
 
 
 @dataclass(eq=False)
@@ -114,7 +105,7 @@ class Recorder(L.Callback):
         spent = max(sum(s for name, s in seconds.items() if name != "evaluation"), 1e-9)
         row["tokens_per_second"] = report.metrics["tokens_sampled"] / spent
         with module.clock("records"):
-            weights = self.rubric.weights(report.step)
+            weights = self.rubric.weights(report.start_step)
             self.tables.write_groups(
                 report.groups, weights, report.phase, report.start_step, "train", rank, report.advantages
             )
@@ -210,11 +201,7 @@ def evaluation_line(numbers: Mapping[str, Any]) -> str:
 
 def all_outcomes(mine: list[Outcome]) -> list[Outcome]:
     """The outcomes of all ranks in the order of the questions."""
-    if not dist.is_initialized() or dist.get_world_size() == 1:
-        return mine
-    parts: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(parts, mine)
-    return sorted((o for part in parts for o in part), key=lambda o: o.index)
+    return sorted(gather(mine), key=lambda o: o.index)
 
 
 @dataclass(eq=False)

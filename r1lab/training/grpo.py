@@ -21,13 +21,14 @@ from r1lab.records.timing import Stopwatch
 from r1lab.rollouts.batches import Minibatch, advantages_of, minibatch, training_samples
 from r1lab.rollouts.collect import Collector
 from r1lab.rollouts.plan import RolloutPlan
-from r1lab.rollouts.selection import KeepAll
+from r1lab.rollouts.refill import Collected, collect
+from r1lab.rollouts.selection import Selection
 from r1lab.training.metrics import PhaseMetrics, PhaseReport
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW, clip_gradients, set_learning_rate, sum_gradients
 from r1lab.training.reference import frozen_copy, is_due, replace, with_reference
 from r1lab.training.strategy import shard
-from r1lab.types import Group, PackedBatch, Question
+from r1lab.types import Group, PackedBatch
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Recipe:
 
     plan: RolloutPlan
     objective: Objective
-    selection: KeepAll
+    selection: Selection
     optim: AdamW
     ref_refresh_steps: int
     """The reference becomes the policy every n updates; 0 keeps the first one."""
@@ -44,18 +45,17 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Phase:
-    """One rollout phase of this rank: which questions, and to which minibatch each belongs."""
+    """One rollout phase of this rank; its questions are drawn when it begins, for earlier answers may decide them."""
 
     number: int
     """1, 2, ..."""
-    minibatches: list[list[tuple[int, Question]]]
-    """K lists of (index in the phase, question)."""
-    cursor: State
-    """Where the mix goes on after this phase."""
+    mix: Mix
+    minibatches: list[list[int]]
+    """K lists of places, 0 to Q-1: this rank's share of each minibatch."""
 
     @property
-    def questions(self) -> list[tuple[int, Question]]:
-        return [question for part in self.minibatches for question in part]
+    def places(self) -> list[int]:
+        return [place for part in self.minibatches for place in part]
 
 
 class GRPOModule(L.LightningModule):
@@ -110,44 +110,55 @@ class GRPOModule(L.LightningModule):
 
     def training_step(self, phase: Phase, _batch_index: int) -> None:
         start, recipe, metrics = self.step, at_step(self.recipe, self.step), PhaseMetrics()
-        groups = self.collect(phase, recipe)
-        kept = recipe.selection(groups)
-        minibatches = self.pack(phase, kept, recipe, metrics)
+        collected = self.collect(phase, recipe)
+        minibatches = self.pack(phase, collected.kept, recipe, metrics)
         for epoch in range(recipe.plan.inner_epochs):
             for number, batch in enumerate(minibatches):
                 self.update(batch, recipe, metrics, on_policy=epoch == number == 0)
         if self.reference is not None and is_due(self.step, recipe.ref_refresh_steps):
             replace(self.reference, self.policy)
-        self.phase, self.cursor = phase.number, phase.cursor
+        self.phase, self.cursor = phase.number, self.observe(phase.mix, collected)
         self.report = PhaseReport(
             phase=phase.number,
             start_step=start,
             step=self.step,
             lr=recipe.optim.lr,
-            groups=groups,
-            advantages={g.index: advantages_of(g, recipe.objective.advantage) for g in kept},
-            metrics=metrics.averages(groups, len(kept), self.step - start),
+            groups=collected.groups,
+            advantages={g.index: advantages_of(g, recipe.objective.advantage) for g in collected.kept.values()},
+            metrics=metrics.averages(collected.groups, len(collected.kept), self.step - start),
         )
 
-    def collect(self, phase: Phase, recipe: Recipe) -> list[Group]:
-        """Questions -> scored groups."""
+    def collect(self, phase: Phase, recipe: Recipe) -> Collected:
+        """Questions -> scored groups, and which of them train."""
+        plan = recipe.plan
+        params = plan.sampling(self.collector.stop_ids)
         with self.clock("sampling"):
             self.collector.engine.version = self.step
-            return self.collector(
-                phase.questions,
-                recipe.plan.sampling(self.collector.stop_ids),
-                recipe.plan.group_size,
-                (self.seed, "train", phase.number),
-                self.step,
+            return collect(
+                phase.places,
+                plan.questions,
+                self.cursor,
+                recipe.selection,
+                draw=lambda cursor, count: phase.mix.draw(cursor, count, self.step),
+                sample=lambda questions: self.collector(
+                    questions, params, plan.group_size, (self.seed, "train", phase.number), self.step
+                ),
+                union=lambda places: union(places, plan.questions, self.device),
             )
 
-    def pack(self, phase: Phase, groups: Sequence[Group], recipe: Recipe, metrics: PhaseMetrics) -> list[Minibatch]:
-        """Groups -> K packed minibatches with advantages, old and reference logprobs, counted over all ranks."""
+    def observe(self, mix: Mix, collected: Collected) -> State:
+        """Where the mix goes on after it has seen, of all ranks, how often each question was passed."""
+        if mix.difficulty is None:
+            return collected.cursor
+        seen = gather([(group.index, mix.difficulty.observation(group)) for group in collected.groups])
+        return mix.observe(collected.cursor, [observation for _, observation in sorted(seen, key=lambda s: s[0])])
+
+    def pack(self, phase: Phase, kept: Mapping[int, Group], recipe: Recipe, metrics: PhaseMetrics) -> list[Minibatch]:
+        """Groups by place -> K packed minibatches with advantages and all logprobs, counted over all ranks."""
         pad_id = self.collector.engine.pad_id
-        by_index = {group.index: group for group in groups}
         packed = []
         for part in phase.minibatches:
-            members = [by_index[index] for index, _ in part if index in by_index]
+            members = [kept[place] for place in part if place in kept]
             packed.append(minibatch(training_samples(members, recipe.objective.advantage), recipe.plan, pad_id))
         packed = self.over_all_ranks(packed, pad_id)
         with torch.no_grad():
@@ -207,11 +218,8 @@ class GRPOModule(L.LightningModule):
 
     def over_all_ranks(self, packed: list[Minibatch], pad_id: int) -> list[Minibatch]:
         """Minibatches with the counts of all ranks, and as many microbatches as the busiest rank has."""
-        rows = [[b.counts.sequences, b.counts.tokens] for b in packed]
-        sizes = [len(b.batches) for b in packed]
-        if dist.is_initialized() and dist.get_world_size() > 1:
-            rows = reduced(rows, dist.ReduceOp.SUM, self.device)
-            sizes = reduced(sizes, dist.ReduceOp.MAX, self.device)
+        rows = reduced([[b.counts.sequences, b.counts.tokens] for b in packed], dist.ReduceOp.SUM, self.device)
+        sizes = reduced([len(b.batches) for b in packed], dist.ReduceOp.MAX, self.device)
         return [
             Minibatch(
                 b.batches + [pack([[]], pad_id)] * (max(size, 1) - len(b.batches)),
@@ -223,7 +231,7 @@ class GRPOModule(L.LightningModule):
 
 @dataclass(frozen=True, eq=False)
 class Phases:
-    """The phases a module has still to do, a function of mix, seed and where it stands: any rank can name them."""
+    """The phases a module has still to do: any rank can name its places in them, whatever was drawn before."""
 
     mix: Mix
     module: GRPOModule
@@ -232,15 +240,31 @@ class Phases:
     world_size: int
 
     def __iter__(self) -> Iterator[Phase]:
-        plan, seed, cursor = self.module.recipe.plan, self.module.seed, self.module.cursor
+        plan, seed = self.module.recipe.plan, self.module.seed
         for number in range(self.module.phase + 1, self.last + 1):
-            questions, cursor = self.mix.draw(cursor, plan.questions, (number - 1) * plan.updates)
-            places = plan.assignment(seed, number, self.rank, self.world_size)
-            yield Phase(number, [[(i, questions[i]) for i in part] for part in places], cursor)
+            yield Phase(number, self.mix, plan.assignment(seed, number, self.rank, self.world_size))
 
 
 def reduced(values, operation, device) -> list:
     """Nested lists of integers reduced over all ranks."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return values
     tensor = torch.tensor(values, device=device)
     dist.all_reduce(tensor, operation)
     return tensor.tolist()
+
+
+def union(places: Sequence[int], num_places: int, device) -> list[int]:
+    """The places (0 to Q-1) that any rank names, in order."""
+    named = set(places)
+    flags = reduced([int(place in named) for place in range(num_places)], dist.ReduceOp.MAX, device)
+    return [place for place, flag in enumerate(flags) if flag]
+
+
+def gather(mine: list[Any]) -> list[Any]:
+    """The items of all ranks, rank after rank."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return mine
+    parts: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(parts, mine)
+    return [item for part in parts for item in part]

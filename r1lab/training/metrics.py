@@ -80,6 +80,7 @@ class PhaseMetrics:
             "truncated_share": sums["truncated"] / rollouts,
             "informative_share": sums["informative"] / max(sums["groups"], 1),
             "kept_share": sums["groups_kept"] / max(sums["groups"], 1),
+            "groups": sums["groups"],
             **{name: sums[name] / rollouts for name in sorted(sums) if name.startswith("fault/")},
             "loss": sums["loss"] / updates,
             "kl": sums.get("kl", 0.0) / tokens,

@@ -43,7 +43,7 @@ def test_the_default_binds():
 
 
 @pytest.mark.parametrize("scale", ["local", "paper"])
-@pytest.mark.parametrize("stage", ["r1zero", "pretrain", "evaluate"])
+@pytest.mark.parametrize("stage", ["r1zero", "pretrain", "evaluate", "rescore"])
 def test_stages_bind_at_both_scales(stage, scale):
     assert list(binding_faults(composed(f"stage={stage}", f"scale={scale}")["stage"], "stage")) == []
 
@@ -59,6 +59,21 @@ def test_choices_bind(group, choice):
 def test_rewards_bind(choice):
     config = composed(f"reward@rewards.accuracy={choice}")
     assert list(binding_faults(config["stage"], "stage")) == []
+
+
+@pytest.mark.parametrize("choice", sorted(p.stem for p in (CONF / "sandbox").glob("*.yaml")))
+def test_sandboxes_bind(choice):
+    config = composed(f"sandbox@rewards.accuracy.checkers.code.sandbox={choice}")
+    assert list(binding_faults(config["stage"], "stage")) == []
+
+
+@pytest.mark.parametrize("group, place", [("filter", "mix.filters.one"), ("difficulty", "mix.difficulty")])
+def test_what_a_mix_may_be_given_binds(group, place):
+    for path in sorted((CONF / group).glob("*.yaml")):
+        config = composed(f"+{group}@{place}={path.stem}")
+        assert list(binding_faults(config["stage"], "stage")) == []
+        assert "_target_" in (config["stage"]["mix"]["difficulty"] if group == "difficulty" else
+                              config["stage"]["mix"]["filters"]["one"])  # fmt: skip
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

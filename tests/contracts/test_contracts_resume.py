@@ -35,9 +35,9 @@ def finish(root, *overrides):
     return text
 
 
-def kill_when(root, ready):
+def kill_when(root, ready, *overrides):
     """Starts the run and kills it with -9 as soon as `ready(folder)` holds."""
-    process = start(root)
+    process = start(root, *overrides)
     try:
         for _ in range(24_000):
             folder = next(root.glob("tiny/*/attempt_1"), None)

@@ -42,7 +42,7 @@ class SomeBroken(RandomReward):
 
 
 def trained(model, tokenizer, phases=1, reward=None, plan=PLAN, ref_refresh_steps=0, kl_coef=0.1, lr=1e-2,
-            max_grad_norm=1.0):  # fmt: skip
+            max_grad_norm=1.0, selection=None):  # fmt: skip
     policy = CausalPolicy(model)
     collector = Collector(
         TorchEngine(policy, tokenizer.pad_token_id, 64), tokenizer, R1ZeroTemplate(),
@@ -51,7 +51,7 @@ def trained(model, tokenizer, phases=1, reward=None, plan=PLAN, ref_refresh_step
     objective = Objective(GroupNormalized(1e-6, 0), Clipped(0.2, 0.2), KL(kl_coef, "k3"), SequenceMean())
     optim = AdamW(lr=lr, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, max_grad_norm=max_grad_norm)
     mix = Mix({"sums": GeneratedSource(["sums"], [1], ["en"])}, {"sums": 1}, seed=0)
-    recipe = Recipe(plan, objective, KeepAll(), optim, ref_refresh_steps)
+    recipe = Recipe(plan, objective, selection or KeepAll(), optim, ref_refresh_steps)
     module = GRPOModule(policy, collector, recipe, seed=0, cursor=mix.start())
     trainer = build_trainer(Strategy("single", 1, 1, "cpu", 1))
     trainer.fit(module, Phases(mix, module, last=phases, rank=0, world_size=1))

@@ -1,14 +1,17 @@
 """Three updates of a float64 policy under a strategy, as a program of its own: Lightning starts it once a rank.
 
-usage: three_updates.py KIND DEVICES FOLDER
+usage: three_updates.py KIND DEVICES FOLDER [refilled]
 """
 
+import dataclasses
+import json
 import sys
 from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, Qwen2Config
 
+from r1lab.data.difficulty import Difficulty
 from r1lab.data.mix import GeneratedSource, Mix
 from r1lab.data.template import R1ZeroTemplate
 from r1lab.engines.torch_engine import TorchEngine
@@ -23,7 +26,7 @@ from r1lab.rewards.controls import RandomReward
 from r1lab.rewards.rubric import Rubric
 from r1lab.rollouts.collect import Collector
 from r1lab.rollouts.plan import RolloutPlan
-from r1lab.rollouts.selection import KeepAll
+from r1lab.rollouts.selection import KeepAll, Refilled
 from r1lab.training.grpo import GRPOModule, Phases, Recipe
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
@@ -31,7 +34,7 @@ from r1lab.training.strategy import Strategy
 from r1lab.training.trainer import build_trainer
 
 
-def main(kind: str, devices: str, folder: str) -> None:
+def main(kind: str, devices: str, folder: str, refilled: str = "") -> None:
     torch.set_num_threads(1)
     template = R1ZeroTemplate()
     phrases = tuple(template.text.split("{question}"))
@@ -55,11 +58,19 @@ def main(kind: str, devices: str, folder: str) -> None:
     recipe = Recipe(plan, objective, KeepAll(), optim, ref_refresh_steps=2)
     source = GeneratedSource(families=["sums"], levels=[1], languages=["en"])
     mix = Mix({"sums": source}, {"sums": 1}, seed=0)
+    if refilled:  # half of the groups of two coins have equal rewards, and ranks have different numbers of them
+        recipe = dataclasses.replace(
+            recipe, plan=dataclasses.replace(plan, questions=8, group_size=2), selection=Refilled(3)
+        )
+        weights = {"new": 2, "hard": 1, "medium": 2, "easy": 1}
+        mix = dataclasses.replace(mix, difficulty=Difficulty(weights, 0.25, 0.75, "random"))
     module = GRPOModule(policy, Collector(engine, tokenizer, template, rubric), recipe, seed=0, cursor=mix.start())
     trainer = build_trainer(Strategy(kind, int(devices), 1, "cpu", 1))
     trainer.fit(module, Phases(mix, module, last=3, rank=trainer.global_rank, world_size=trainer.world_size))
     assert module.step == 3
     export(model, tokenizer, Path(folder))
+    seen = {"cursor": module.cursor, "groups": sorted(group.index for group in module.report.groups)}
+    (Path(folder) / f"rank-{trainer.global_rank}.json").write_text(json.dumps(seen))
 
 
 if __name__ == "__main__":

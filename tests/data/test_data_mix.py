@@ -208,17 +208,22 @@ REAL = {  # training questions by source and held-out questions
     "svamp": ({"svamp": 801}, 199),
     "mawps": ({"mawps": 1649}, 416),
     "asdiv": ({"asdiv": 1649}, 443),
+    "humaneval": ({"humaneval": 0}, 164),
+    "benchmarks": ({"math500": 0, "aime24": 0}, 530),
     "word_problems": ({"mawps": 1649, "asdiv": 1649, "svamp": 801}, 416 + 443 + 199),
+    "mmlu_stem": ({"mmlu_stem": 0}, 3018),
+    "knights_knaves": ({"three_people": 900, "five_people": 900}, 200),
 }
+GENERATED_MIXES = {"local", "code", "stem", "logic", "reasoning_gym"}
 
 
 def test_every_mix_of_conf_is_tested():
-    assert {path.stem for path in (CONF / "mix").glob("*.yaml")} == {"local", *REAL}
+    assert {path.stem for path in (CONF / "mix").glob("*.yaml")} == {*GENERATED_MIXES, *REAL}
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_mixes_of_conf_read_the_real_data(name):
-    path = DATA if name == "word_problems" else DATA / name
+    path = DATA if name in ("word_problems", "benchmarks") else DATA / name
     if not path.exists():
         pytest.skip(f"{path} is not there")
     num_train, num_heldout = REAL[name]

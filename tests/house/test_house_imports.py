@@ -16,6 +16,7 @@ FLOORS = [
     ["rewards"],
     ["rollouts"],
     ["training", "evaluation"],
+    ["diagnosis"],
     ["stages"],
     ["launch"],
     ["cli"],

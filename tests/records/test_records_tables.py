@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas
@@ -12,10 +13,10 @@ from pyarrow import dataset, parquet
 
 from r1lab.errors import DataError, StorageError
 from r1lab.records.tables import ROLLOUTS, SCORES, STEPS, Table, rollout_rows, score_rows
-from r1lab.types import Completion, Finish, Question, Response, Rollout, Score, Status
+from r1lab.types import Completion, Finish, Group, Question, Response, Rollout, Score, Status
 
 FIRST = Rollout(
-    Question("sum-3-4", "3+4?", "7", level=1, source="sums"),
+    Question("sum-3-4", "3+4?", "7", level=1, source="sums", details={"choices": ("七", 8), "unit": None}),
     torch.tensor([5, 6, 7]),
     Completion(torch.tensor([17, 4, 2]), torch.tensor([-0.1, -1.2, -0.01]), Finish.STOP, policy_version=32),
     Response("<think> 3+4=7 </think> <answer> 7 </answer>", "3+4=7", "7", well_formed=True),
@@ -31,11 +32,12 @@ SECOND = Rollout(
     sample=3,
     scores={"accuracy": Score(0.0, Status.TIMEOUT, "verifier exceeded 5 s", ms=5003.0)},
 )
+GROUPS = [Group(FIRST.question, (FIRST,), index=5), Group(SECOND.question, (SECOND,), index=2)]
 
 
 def test_rollouts_come_back_from_disk_as_they_were(tmp_path):
     table = Table(tmp_path / "rollouts.parquet", ROLLOUTS)
-    table.write(4, rollout_rows([FIRST, SECOND], phase=4, step=32, advantages=[0.75, None]))
+    table.write(4, rollout_rows(GROUPS, phase=4, step=32, advantages={5: [0.75]}))
     first, second = table.rows()
     logprobs = first.pop("logprobs")
     assert torch.equal(torch.tensor(logprobs, dtype=torch.float32), FIRST.completion.logprobs)  # bit for bit
@@ -44,9 +46,11 @@ def test_rollouts_come_back_from_disk_as_they_were(tmp_path):
         "step": 32,
         "kind": "train",
         "question_id": "sum-3-4",
+        "group": 5,
         "sample": 0,
         "question": "3+4?",
         "answer": "7",
+        "details": '{"choices": ["七", 8], "unit": null}',
         "domain": "math",
         "language": "en",
         "level": 1,
@@ -65,11 +69,12 @@ def test_rollouts_come_back_from_disk_as_they_were(tmp_path):
     absent = ("level", "reasoning", "extracted", "reward", "advantage")
     assert [second[name] for name in absent] == [None] * 5
     assert (second["finish"], second["sample"], second["language"]) == ("length", 3, "es")
+    assert (second["group"], second["details"]) == (2, "{}")
 
 
 def test_scores_have_one_row_for_each_reward_with_its_weight_and_status(tmp_path):
     table = Table(tmp_path / "scores.parquet", SCORES)
-    table.write(1, score_rows([FIRST, SECOND], phase=1, step=0, weights={"accuracy": 1.0, "format": 0.5}, kind="eval"))
+    table.write(1, score_rows(GROUPS, phase=1, step=0, weights={"accuracy": 1.0, "format": 0.5}, kind="eval"))
     rows = table.rows()
     brief = [(r["question_id"], r["sample"], r["name"], r["value"], r["weight"], r["status"]) for r in rows]
     assert brief == [
@@ -81,9 +86,13 @@ def test_scores_have_one_row_for_each_reward_with_its_weight_and_status(tmp_path
     assert {row["kind"] for row in rows} == {"eval"}
 
 
-def test_advantages_must_run_beside_the_rollouts():
-    with pytest.raises(ValueError):
-        rollout_rows([FIRST, SECOND], phase=0, step=0, advantages=[1.0])
+def test_advantages_belong_to_the_judged_rollouts_of_groups_that_trained():
+    judged = [replace(FIRST, sample=0), replace(FIRST, sample=2)]
+    group = Group(FIRST.question, (judged[0], replace(FIRST, sample=1, reward=None), judged[1]), index=7)
+    rows = rollout_rows([group, GROUPS[0]], phase=0, step=0, advantages={7: [-0.5, 0.5]})
+    assert [row["advantage"] for row in rows] == [-0.5, None, 0.5, None]
+    with pytest.raises(AssertionError):
+        rollout_rows([group], phase=0, step=0, advantages={7: [1.0]})
 
 
 def test_step_metrics_may_differ_between_phases_and_keep_nan(tmp_path):
@@ -139,7 +148,7 @@ def test_drop_from_removes_that_phase_and_all_later(tmp_path):
 
 
 def test_wrong_columns_are_refused_by_name(tmp_path):
-    scores = score_rows([SECOND], phase=0, step=0, weights={"accuracy": 1.0})
+    scores = score_rows(GROUPS[1:], phase=0, step=0, weights={"accuracy": 1.0})
     with pytest.raises(DataError, match=r"scores\.parquet") as caught:
         Table(tmp_path / "scores.parquet", SCORES).write(0, [{**scores[0], "valeu": 1.0}])
     assert "valeu" in caught.value.found

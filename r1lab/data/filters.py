@@ -1,0 +1,197 @@
+"""Which training questions stay out of a mix; each filter says of every question that it drops why.
+
+Held-out questions are never touched: a benchmark that is edited is another benchmark.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from r1lab.errors import ConfigError, DataError
+from r1lab.text.ngrams import folded, ngrams, words
+from r1lab.types import Question
+
+ALL_HELDOUT = 1_000_000
+"""More held-out questions than a benchmark has."""
+SHOWN_CHARS = 80
+COMMAND = re.compile(r"\\[A-Za-z]+")
+
+
+class Filter(Protocol):
+    """Looks at all questions together, because one may be too much only beside another."""
+
+    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
+        """Why each question goes, in a few words; None where it stays."""
+        ...
+
+
+class Benchmarks(Protocol):
+    """Held-out questions that training must not see: a mix."""
+
+    def heldout(self, count: int) -> list[Question]:
+        """The first `count` of them, or all where there are fewer."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A question that a filter took out."""
+
+    source: str
+    """Its source's name in the mix."""
+    question_id: str
+    filter: str
+    """The filter's name in the mix."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Drops a question whose text stood before, whatever its case, spaces and widths; signs and numbers count.
+
+    Example: "What is 3+4?" after "what is  3+4?" goes, "What is 3-4?" stays.
+    """
+
+    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
+        first: dict[str, Question] = {}
+        return [_repeats(question, first.setdefault(folded(question.text), question)) for question in questions]
+
+
+@dataclass(frozen=True)
+class Decontaminate:
+    """Drops a question that shares n words in a row with a benchmark (paper v2 D.1: 10-gram matching).
+
+    Question and solution are compared with questions and reference solutions, case and punctuation aside; each Han
+    character is a word. A benchmark text of fewer than n words counts only as a whole, signs included.
+    """
+
+    against: Benchmarks
+    ngram: int
+    """n."""
+
+    def __post_init__(self):
+        if self.ngram < 1:
+            raise ConfigError("n-grams need at least one word.", f"ngram={self.ngram}", "Try ngram=10, as the paper.")
+
+    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
+        owners: dict[tuple[str, ...] | str, str] = {}
+        for benchmark in self._benchmarks():
+            for mark in self._marks(benchmark):
+                owners.setdefault(mark, benchmark.id)
+        return [self._reason(question, owners) for question in questions]
+
+    def _benchmarks(self) -> list[Question]:
+        try:
+            return self.against.heldout(ALL_HELDOUT)
+        except DataError as error:
+            raise DataError(
+                f"The benchmarks that training must not see cannot be read. {error.wrong}",
+                error.found,
+                "mix.filters.decontaminate.against.path=FOLDER",
+            ) from error
+
+    def _marks(self, question: Question) -> Iterator[tuple[str, ...] | str]:
+        """What tells a question: its n-grams, or the whole text where it has none."""
+        for text in filter(None, (question.text, question.solution)):
+            split = words(text)
+            yield from ngrams(split, self.ngram)
+            if len(split) < self.ngram and text is question.text:
+                yield folded(text)
+
+    def _reason(self, question: Question, owners: Mapping[tuple[str, ...] | str, str]) -> str | None:
+        for mark in self._marks(question):
+            if mark in owners:
+                shared = mark if isinstance(mark, str) else " ".join(mark)
+                return f"shares {shared[:SHOWN_CHARS]!r} with {owners[mark]}"
+        return None
+
+
+@dataclass(frozen=True)
+class Length:
+    """Drops questions of too few or too many words; each Han character is a word."""
+
+    least: int
+    most: int
+
+    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
+        counts = (len(words(question.text)) for question in questions)
+        return [
+            None if self.least <= count <= self.most else f"{count} words, not {self.least} to {self.most}"
+            for count in counts
+        ]
+
+
+@dataclass(frozen=True)
+class Language:
+    """Drops questions in other languages, and those that are not written in the script of their language.
+
+    Words are counted by the script of their first letter. Numbers, single letters of an alphabet and LaTeX commands
+    are formulas and in any language: "3x+4=7?" has no words at all and stays.
+    """
+
+    scripts: Mapping[str, str]
+    """First word of the letters' Unicode names, by ISO 639-1 code: LATIN, CJK, CYRILLIC, ARABIC, ..."""
+    min_share: float
+    """Share of the words with letters that must be in the script."""
+
+    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
+        return [self._reason(question) for question in questions]
+
+    def _reason(self, question: Question) -> str | None:
+        if question.language not in self.scripts:
+            return f"its language is {question.language}, not {' or '.join(self.scripts)}"
+        script = self.scripts[question.language]
+        counts = Counter(filter(None, map(script_of, words(COMMAND.sub(" ", question.text)))))
+        share = counts[script] / counts.total() if counts else 1.0
+        if share >= self.min_share:
+            return None
+        return f"{share:.0%} of its words are {script}; {question.language} needs at least {self.min_share:.0%}"
+
+
+def script_of(word: str) -> str | None:
+    """The script of a word's first letter, as Unicode names it; None for a number and a letter that stands alone.
+
+    >>> script_of("apple"), script_of("米"), script_of("17"), script_of("x")
+    ('LATIN', 'CJK', None, None)
+    """
+    letters = list(filter(str.isalpha, word))
+    if not letters or (len(letters) == 1 and letters[0].lower() != letters[0].upper()):
+        return None
+    return unicodedata.name(letters[0], "UNKNOWN").split()[0]
+
+
+def sift(
+    listed: Mapping[str, Sequence[Question]], filters: Mapping[str, Filter]
+) -> tuple[dict[str, list[Question]], list[Dropped]]:
+    """The questions of each source that all filters leave, and what they dropped; a later filter sees what is left.
+
+    Raises:
+        DataError: a source has no question left.
+    """
+    rows = [(source, question) for source, questions in listed.items() for question in questions]
+    dropped: list[Dropped] = []
+    for name, keep in filters.items():
+        reasons = keep([question for _, question in rows])
+        judged = list(zip(rows, reasons, strict=True))
+        dropped += [Dropped(source, question.id, name, why) for (source, question), why in judged if why is not None]
+        rows = [row for row, why in judged if why is None]
+    kept = {name: [question for source, question in rows if source == name] for name in listed}
+    if emptied := [name for name in listed if listed[name] and not kept[name]]:
+        raise DataError(
+            f"The filters leave no training question of {', '.join(emptied)}.",
+            next(f"{d.question_id}: {d.filter}: {d.reason}" for d in dropped if d.source == emptied[0]),
+            "Loosen the filter, or take the source out of the mix.",
+        )
+    return kept, dropped
+
+
+def _repeats(question: Question, first: Question) -> str | None:
+    if question is first:
+        return None
+    differ = "" if question.answer == first.answer else f", with the answer {question.answer}, not {first.answer}"
+    return f"same text as {first.id}{differ}"

@@ -1,0 +1,111 @@
+"""Other rewards on stored completions: which scores, rewards and advantages would be others today."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from r1lab.records.ledger import StoredPart
+from r1lab.records.tables import Column, Schema, spread
+from r1lab.rewards.rubric import Rubric
+from r1lab.rollouts.batches import advantages_of
+from r1lab.rollouts.selection import Selection
+from r1lab.types import Group, Rollout, Score
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RESCORED = Schema(
+    (
+        Column("phase", "int64", "rollout phase of the stored run; 0 is before the first"),
+        Column("step", "int64", "optimizer steps behind the phase's first weights"),
+        Column("kind", "string", "train, or the name of the evaluation"),
+        Column("question_id", "string", "stable name of the question"),
+        Column("group", "int64", "place of the question in the phase or evaluation"),
+        Column("sample", "int64", "index in the question's group, 0 to G-1"),
+        Column("name", "string", "the reward's name"),
+        Column("answer", "string", "the gold answer"),
+        Column("change", "string", "same, higher, lower, new where the run had none, or the statuses: ok -> timeout"),
+        Column("value_before", "float64", "what the run's reward gave, null where it had none of this name"),
+        Column("status_before", "string", "ok, timeout, crash or bad_gold"),
+        Column("reason_before", "string", "why, in a few words"),
+        Column("extracted_before", "string", "the answer that was judged"),
+        Column("value", "float64", "what the reward gives now"),
+        Column("status", "string", "ok, timeout, crash or bad_gold"),
+        Column("reason", "string", "why, in a few words"),
+        Column("extracted", "string", "the answer that is judged"),
+        Column("ms", "float64", "milliseconds the judgement took now"),
+        Column("reward_before", "float64", "of the completion; null where a score that counts was not judged"),
+        Column("reward", "float64", "of the completion now"),
+        Column("advantage_before", "float64", "of the completion; null where it did not train"),
+        Column("advantage", "float64", "of the completion now; null in evaluations"),
+    )
+)
+"""One row for each completion and reward: the score of that time and the score now."""
+
+Row = dict[str, Any]
+SAME, HIGHER, LOWER, NEW = "same", "higher", "lower", "new"
+
+
+@dataclass(frozen=True)
+class Rescoring:
+    """Judges stored completions again, batch by batch as they were judged first."""
+
+    rubric: Rubric
+    selection: Selection
+    """Which groups would train; what it would have refilled cannot be known."""
+    advantage: Callable[[Tensor], Tensor]
+
+    def __call__(self, part: StoredPart) -> list[Row]:
+        """The rows of RESCORED, rewards weighted as of the part's step."""
+        scored = iter(self.rubric.score([r for group in part.groups for r in group.rollouts], part.step))
+        groups = [replace(group, rollouts=tuple(next(scored) for _ in group.rollouts)) for group in part.groups]
+        trains = {group.index for group in self.selection(groups)} if part.kind == "train" else set()
+        rows = []
+        for before, now in zip(part.groups, groups, strict=True):
+            advantages = spread(now, advantages_of(now, self.advantage) if now.index in trains else None)
+            stored = part.advantages[now.index]
+            for old, new, *pair in zip(before.rollouts, now.rollouts, stored, advantages, strict=True):
+                rows += [self._row(part, now, old, new, name, pair) for name in new.scores]
+        return rows
+
+    def _row(self, part: StoredPart, group: Group, old: Rollout, new: Rollout, name: str, advantages: list) -> Row:
+        before, now = old.scores.get(name), new.scores[name]
+        return {
+            "phase": part.phase,
+            "step": part.step,
+            "kind": part.kind,
+            "question_id": group.question.id,
+            "group": group.index,
+            "sample": new.sample,
+            "name": name,
+            "answer": group.question.answer,
+            "change": change(before, now) if before else NEW,
+            "value_before": before and before.value,
+            "status_before": before and before.status.value,
+            "reason_before": before and before.reason,
+            "extracted_before": before and before.extracted,
+            "value": now.value,
+            "status": now.status.value,
+            "reason": now.reason,
+            "extracted": now.extracted,
+            "ms": now.ms,
+            "reward_before": old.reward,
+            "reward": new.reward,
+            "advantage_before": advantages[0],
+            "advantage": advantages[1],
+        }
+
+
+def change(before: Score, now: Score) -> str:
+    """What became of a score, in a word or two; the value of a fault says nothing.
+
+    >>> change(Score(0.0), Score(1.0))
+    'higher'
+    """
+    if before.status is not now.status:
+        return f"{before.status} -> {now.status}"
+    if not now.judged or before.value == now.value:
+        return SAME
+    return HIGHER if now.value > before.value else LOWER

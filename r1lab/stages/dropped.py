@@ -1,0 +1,24 @@
+"""What the filters of a mix took out, for the person at the terminal and in the run folder."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+
+from r1lab.data.mix import Mix
+from r1lab.disk import replacing
+from r1lab.stages.base import Context
+
+
+def tell_dropped(context: Context, mix: Mix) -> None:
+    """Writes dropped.jsonl, a line a question with filter and reason, and says the counts; nothing without filters."""
+    if not mix.filters or not context.first_rank:
+        return
+    with replacing(context.folder / "dropped.jsonl") as beside:
+        beside.write_text("".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in mix.dropped))
+    counts = Counter(row.filter for row in mix.dropped)
+    found = ", ".join(f"{name} {counts[name]}" for name in mix.filters)
+    context.say(f"Filters dropped {counts.total()} training questions ({found}); why: dropped.jsonl")
+    if mix.unfiltered:
+        context.say(f"  not filtered, because they are made one by one: {', '.join(mix.unfiltered)}")
