@@ -30,7 +30,7 @@ class Question:
     text: str
     """What the user asks, without any template."""
     answer: str
-    """The gold answer, as a verifier reads it."""
+    """The gold answer, as a verifier reads it; "" where nothing is right or wrong, as for most general prompts."""
     domain: str = "math"
     """math, code, stem, logic or general: chooses the checker."""
     language: str = "en"
@@ -42,7 +42,52 @@ class Question:
     solution: str | None = None
     """A worked solution, where the source has one."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """What only one domain needs: choices, unit tests, units."""
+    """What only one domain needs: choices, unit tests, rules; ``aspect`` says what a general prompt is for."""
+
+
+@dataclass(frozen=True)
+class PreferencePair:
+    """Two responses to one prompt, the better one first: what a pair-wise reward model learns from.
+
+    Example: ``PreferencePair(question, chosen="Boil it for five minutes.", rejected="Dunno.", margin=1.5)``
+    """
+
+    question: Question
+    """The prompt."""
+    chosen: str
+    rejected: str
+    margin: float | None = None
+    """By how much a judge found it better, on the scale of its verdicts (paper: pairs above 1); None: not known."""
+
+    @property
+    def id(self) -> str:
+        return self.question.id
+
+    @property
+    def text(self) -> str:
+        return self.question.text
+
+
+@dataclass(frozen=True)
+class LabeledResponse:
+    """One response to a prompt with its label: what a point-wise reward model learns from.
+
+    Example: ``LabeledResponse(question, response="I will not help with that.", label=1.0)``
+    """
+
+    question: Question
+    """The prompt."""
+    response: str
+    label: float
+    """1 safe, 0 unsafe; between them where those who labeled it do not agree."""
+
+    @property
+    def id(self) -> str:
+        return self.question.id
+
+    @property
+    def text(self) -> str:
+        return self.question.text
 
 
 class Finish(StrEnum):
@@ -96,7 +141,7 @@ class Response:
 
 
 class Status(StrEnum):
-    """What became of a score: OK is a judgement, all others are faults of the verifier or of the data."""
+    """What became of a score: OK is a judgement; all others but DISAGREED are faults of the verifier or of the data."""
 
     OK = "ok"
     """The completion was judged: right, wrong, or without a readable answer."""
@@ -106,6 +151,10 @@ class Status(StrEnum):
     """The verifier raised, died or ran out of memory."""
     BAD_GOLD = "bad_gold"
     """The gold answer is not readable: the question is broken, not the completion."""
+    UNREADABLE = "unreadable"
+    """The judge wrote no verdict of the form that it was asked for."""
+    DISAGREED = "disagreed"
+    """Asked twice, with positions swapped, the judge contradicts itself: it cannot tell, and nothing is broken."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Protocol
 from r1lab.data.difficulty import Difficulty, Observation
 from r1lab.data.filters import Dropped, Filter, sift
 from r1lab.data.pools import HELDOUT_SEED, FilePool, Pool
-from r1lab.data.questions import Fields, is_heldout, read_questions
+from r1lab.data.questions import is_heldout
+from r1lab.data.rows import RowFields, read_rows
 from r1lab.data.shares import shares_of, take_turn
 from r1lab.data.tasks import GeneratedTasks
 from r1lab.errors import ConfigError, DataError
@@ -83,7 +84,8 @@ class FileSource:
     """The folder; None until a command names it."""
     train: str | None
     heldout: str | None
-    fields: Fields
+    fields: RowFields
+    """What a row is: a question (`Fields`), a pair or a labeled response (data/preferences.py)."""
     heldout_share: float | None = None
     """The part of the rows, by the hash of their text, held out where both are the same file."""
     where: Mapping[str, str] | None = None
@@ -104,17 +106,18 @@ class FileSource:
         if self.path is None:
             files = " and ".join(sorted({file for file in (self.train, self.heldout) if file}))
             raise DataError("The folder of the data is not given.", "path=null", f"mix.path=FOLDER, with {files} in it")
-        train, heldout = (self._read(file, name) for file in (self.train, self.heldout))
+        (train, left), (heldout, others) = (self._read(file, name) for file in (self.train, self.heldout))
         if self.heldout_share is not None:
             train = [question for question in train if not is_heldout(question.text, self.heldout_share)]
             heldout = [question for question in heldout if is_heldout(question.text, self.heldout_share)]
             if not train or not heldout:
                 found = f"{len(train)} training and {len(heldout)} held-out questions"
                 raise DataError("A split by hash leaves one side empty.", found, "Change heldout_share.")
-        return FilePool(train, heldout)
+        return FilePool(train, heldout, list(dict.fromkeys(left + others)))
 
-    def _read(self, file: str | None, name: str) -> list[Question]:
-        return read_questions(f"{self.path}/{file}", self.fields, name, self.where) if file else []
+    def _read(self, file: str | None, name: str) -> tuple[list[Question], list[Dropped]]:
+        found, left_out = read_rows(f"{self.path}/{file}", self.fields, name, self.where) if file else ([], [])
+        return found, [Dropped(name, row, "reader", reason) for row, reason in (why.args for why in left_out)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +227,7 @@ class Mix:
 
     @property
     def dropped(self) -> list[Dropped]:
-        """What the filters took out of the training questions, and why."""
+        """What the readers left out of the files and the filters out of the training questions, and why."""
         return self._sifted[1]
 
     @property
@@ -252,6 +255,7 @@ class Mix:
     def _sifted(self) -> tuple[dict[str, Pool], list[Dropped]]:
         listed = {name: pool.training for name, pool in self._pools.items() if isinstance(pool, FilePool)}
         kept, dropped = sift(listed, self.filters)
+        dropped = [row for name in listed for row in self._pools[name].left_out] + dropped
         return self._pools | {name: replace(self._pools[name], training=kept[name]) for name in kept}, dropped
 
     @cached_property

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from r1lab.data.filters import Dropped
 from r1lab.functional.rng import hashed_index, permutation, seed_of
 from r1lab.types import Question
 
@@ -34,6 +35,8 @@ class FilePool:
 
     training: Sequence[Question]
     held_out: Sequence[Question]
+    left_out: Sequence[Dropped] = ()
+    """Rows of the files that are in neither."""
 
     @property
     def num_train(self) -> int:

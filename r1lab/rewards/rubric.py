@@ -90,7 +90,10 @@ def weighted_sum(scores: Mapping[str, Score], weights: Mapping[str, float]) -> f
 
 @dataclass(frozen=True)
 class FaultBudget:
-    """How large a share of scores may be faults - timeouts, crashes, unreadable gold answers - before the run stops."""
+    """How large a share of scores may be faults before the run stops: timeouts, crashes, what cannot be read.
+
+    A judge that disagrees with itself is no fault: two responses were too much alike for it.
+    """
 
     max_share: float
     min_scores: int
@@ -99,7 +102,7 @@ class FaultBudget:
     def __call__(self, rollouts: Sequence[Rollout]) -> None:
         """Errors: VerifierError, with one of the broken scores shown, when the budget is exceeded."""
         scores = [(rollout, name, score) for rollout in rollouts for name, score in rollout.scores.items()]
-        faults = [item for item in scores if not item[2].judged]
+        faults = [item for item in scores if item[2].status not in (Status.OK, Status.DISAGREED)]
         if len(scores) < self.min_scores or len(faults) <= self.max_share * len(scores):
             return
         rollout, name, score = faults[0]

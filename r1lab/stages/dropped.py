@@ -12,13 +12,13 @@ from r1lab.stages.base import Context
 
 
 def tell_dropped(context: Context, mix: Mix) -> None:
-    """Writes dropped.jsonl, a line a question with filter and reason, and says the counts; nothing without filters."""
-    if not mix.filters or not context.first_rank:
+    """Writes dropped.jsonl, a line a question with filter and reason, and says the counts; nothing without either."""
+    if not context.first_rank or not (mix.filters or mix.dropped):
         return
     with replacing(context.folder / "dropped.jsonl") as beside:
         beside.write_text("".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in mix.dropped))
     counts = Counter(row.filter for row in mix.dropped)
-    found = ", ".join(f"{name} {counts[name]}" for name in mix.filters)
-    context.say(f"Filters dropped {counts.total()} training questions ({found}); why: dropped.jsonl")
+    found = ", ".join(f"{name} {counts[name]}" for name in dict.fromkeys([*counts, *mix.filters]))
+    context.say(f"Left out: {counts.total()} questions ({found}); why: dropped.jsonl")
     if mix.unfiltered:
         context.say(f"  not filtered, because they are made one by one: {', '.join(mix.unfiltered)}")

@@ -11,8 +11,8 @@ from r1lab.types import Response
 
 THINK, THINK_END = "<think>", "</think>"
 ANSWER, ANSWER_END = "<answer>", "</answer>"
-_ORDER = [THINK, THINK_END, ANSWER, ANSWER_END]
-_TAG = re.compile("|".join(_ORDER))
+TAGS = [THINK, THINK_END, ANSWER, ANSWER_END]
+_TAG = re.compile("|".join(TAGS))
 _BRACE = re.compile(r"\\boxed\s{0,8}\{|\\.|[{}]", re.DOTALL)
 
 
@@ -33,6 +33,19 @@ def parse_response(text: str, prefill: str = "") -> Response:
     return Response(text, _reasoning(text), _answer(text), well_formed=not format_fault(text))
 
 
+def summary(text: str) -> str | None:
+    """What a response says to its reader: all that follows the reasoning, or the last answer block where there is one.
+
+    None where nothing follows, where reasoning is never closed, or where answer tags make no block. Source: paper,
+    Methods: the helpful reward model sees the final summary alone.
+
+    >>> summary("<think> Hm. </think> Boil it for five minutes.")
+    'Boil it for five minutes.'
+    """
+    region = _behind_reasoning(text)
+    return _answer_block(region) if _has_answer_tag(region) else region.strip() or None
+
+
 def format_fault(text: str) -> str:
     """What keeps ``text`` from being one think block, then one answer block, and nothing else; "" if nothing does.
 
@@ -43,7 +56,7 @@ def format_fault(text: str) -> str:
     """
     tags = list(_TAG.finditer(text))
     names = [tag.group() for tag in tags]
-    if names != _ORDER:
+    if names != TAGS:
         return _tag_fault(names)
     think, think_end, answer, answer_end = tags
     if text[: think.start()].strip():
@@ -83,18 +96,31 @@ def _reasoning(text: str) -> str | None:
 
 
 def _answer(text: str) -> str | None:
+    region = _behind_reasoning(text)
+    return _answer_block(region) if _has_answer_tag(region) else last_boxed(region) or None
+
+
+def _behind_reasoning(text: str) -> str:
+    """What stands behind the last ``</think>`` and before any ``<think>``; all where no tag is; "" where one is open."""
     closed = text.rfind(THINK_END)
     region = text[closed + len(THINK_END) :] if closed >= 0 else text
     reopened = region.find(THINK)
     if reopened >= 0:
         region = region[:reopened] if closed >= 0 else ""
-    if ANSWER in region or ANSWER_END in region:
-        start = region.rfind(ANSWER, 0, max(region.rfind(ANSWER_END), 0))
-        if start < 0:
-            return None
-        start += len(ANSWER)
-        return region[start : region.find(ANSWER_END, start)].strip() or None
-    return last_boxed(region) or None
+    return region
+
+
+def _has_answer_tag(region: str) -> bool:
+    return ANSWER in region or ANSWER_END in region
+
+
+def _answer_block(region: str) -> str | None:
+    """The content of the last complete answer block."""
+    start = region.rfind(ANSWER, 0, max(region.rfind(ANSWER_END), 0))
+    if start < 0:
+        return None
+    start += len(ANSWER)
+    return region[start : region.find(ANSWER_END, start)].strip() or None
 
 
 def _tag_fault(names: list[str]) -> str:

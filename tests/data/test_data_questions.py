@@ -172,7 +172,8 @@ def test_hub_errors_are_clear():
     assert "names no split" in error_of("hub:openai", PLAIN).wrong
     script = (
         "import sys; sys.modules['datasets'] = None if sys.argv[1] == 'absent' else __import__('datasets')\n"
-        "from r1lab.data.questions import *\n"
+        "from r1lab.data.questions import Fields, read_questions\n"
+        "from r1lab.errors import DataError\n"
         "try: read_questions('hub:openai/gsm8k/main/train.jsonl', Fields('question', 'answer'))\n"
         "except DataError as error: print(error)"
     )

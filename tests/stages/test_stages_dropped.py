@@ -23,7 +23,7 @@ def told(tmp_path, filters, first_rank=True):
 def test_each_dropped_question_has_a_line_with_its_reason(tmp_path):
     lines = told(tmp_path, {"length": Length(2, 9), "duplicates": Duplicates()})
     assert lines == [
-        "Filters dropped 2 training questions (length 1, duplicates 1); why: dropped.jsonl",
+        "Left out: 2 questions (length 1, duplicates 1); why: dropped.jsonl",
         "  not filtered, because they are made one by one: made",
     ]
     assert [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()] == [

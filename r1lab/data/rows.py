@@ -1,0 +1,203 @@
+"""Rows of a file or of a hub data set -> whatever a field mapping makes of them; all faults are told at once."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from r1lab.errors import DataError
+
+HUB = "hub:"
+"""What a path begins with when it names a data set of the hub: ``hub:owner/name[/config]/split``."""
+SHOWN_FAULTS = 10
+SHOWN_CHARS = 60
+
+Row = Mapping[str, Any]
+T = TypeVar("T", covariant=True)
+
+
+class RowFault(Exception):
+    """What is wrong with one row; collected and reported together with the others."""
+
+
+class LeftOut(Exception):
+    """Why a row that can be read is not used: ``LeftOut(id, reason)``."""
+
+
+class RowFields(Protocol[T]):
+    """Makes something of a row."""
+
+    @property
+    def names(self) -> set[str]:
+        """The columns that must be there."""
+        ...
+
+    def __call__(self, row: Row, place: str, source: str) -> T:
+        """What the row is; `place` ("train:17") names it within its source. Raises RowFault, LeftOut."""
+        ...
+
+
+def read_rows(
+    path: str | Path, fields: RowFields[T], source: str = "", where: Mapping[str, str] | None = None
+) -> tuple[list[T], list[LeftOut]]:
+    """What the rows of a file (.jsonl, .jsonl.gz, .parquet) or hub split are, in their order, and what is left out.
+
+    `where` keeps only the rows whose columns match in full: ``{"type": "Addition|Subtraction"}``.
+    All faults of the file are reported at once, each with its line.
+
+    Raises:
+        DataError: no such file, folder, hub data set or column; a broken row; no row, or none left by `where`.
+    """
+    path, where = str(path), dict(where or {})
+    filters = {name: compiled(pattern, f"where.{name}") for name, pattern in where.items()}
+    stem, needed = Path(path).name.split(".")[0], fields.names | set(where)
+    found, left_out, faults, num_rows = [], [], [], 0
+    for place, row in _rows(path):
+        num_rows += 1
+        try:
+            if isinstance(row, RowFault):
+                raise row
+            missing = sorted(needed.difference(row))
+            if missing and not found and not faults:  # the mapping is wrong, not the row
+                raise _missing_columns(path, missing, row)
+            if missing:
+                raise RowFault(f"no column {', '.join(missing)}; it has {', '.join(sorted(row))}")
+            if all(pattern.fullmatch(as_text(row[name])) for name, pattern in filters.items()):
+                found.append(fields(row, f"{stem}:{num_rows}", source))
+        except LeftOut as why:
+            left_out.append(why)
+        except RowFault as fault:
+            faults.append(f"{place}: {fault}")
+    if faults:
+        more = [f"and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else []
+        raise DataError(
+            f"{len(faults)} of {num_rows} rows of {path} cannot be read.",
+            "\n         ".join(faults[:SHOWN_FAULTS] + more),
+            "Mend or remove these rows, or correct the source's fields.",
+        )
+    if not found:
+        kept = f"{num_rows} rows, of which where={where} keeps none" if num_rows else "0 rows"
+        raise DataError(f"{path} gives no questions.", kept, "Loosen the source's where, or give another file.")
+    return found, left_out
+
+
+def _rows(path: str) -> Iterator[tuple[str, Row | RowFault]]:
+    """The rows with their places ("line 17"), a fault instead of a row where one line is broken."""
+    if path.startswith(HUB):
+        return _hub_rows(path)
+    file = Path(path)
+    if not file.is_file():
+        raise _no_such_file(file)
+    if file.name.endswith(".parquet"):
+        return _parquet_rows(file)
+    if file.name.endswith((".jsonl", ".jsonl.gz")):
+        return _json_rows(file)
+    raise DataError(f"{file} is of no readable kind.", file.name, "Give a .jsonl, .jsonl.gz or .parquet file.")
+
+
+def _json_rows(file: Path) -> Iterator[tuple[str, Row | RowFault]]:
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield f"line {number}", _json_row(line)
+    except (OSError, EOFError) as error:  # a gzip stream cut in the middle raises EOFError
+        raise DataError(f"{file} cannot be read to its end.", str(error), "Fetch the file again.") from error
+
+
+def _json_row(line: bytes) -> Row | RowFault:
+    try:
+        row = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        return RowFault(f"not UTF-8 (byte {error.start + 1}): {head(line.decode('utf-8', 'replace'))}")
+    except json.JSONDecodeError as error:
+        return RowFault(f"not JSON ({error.msg}, column {error.colno}): {head(error.doc)}")
+    return row if isinstance(row, dict) else RowFault(f"not a JSON object: {head(line.decode())}")
+
+
+def _parquet_rows(file: Path) -> Iterator[tuple[str, Row]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        batches = pyarrow.parquet.ParquetFile(file).iter_batches()
+        rows = (row for batch in batches for row in batch.to_pylist())
+        yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{file} is not a whole Parquet file.", str(error), "Fetch the file again.") from error
+
+
+def _hub_rows(path: str) -> Iterator[tuple[str, Row]]:
+    try:
+        import datasets
+    except ImportError as error:
+        raise DataError(
+            f"{path} is on the hub, and the package datasets is not installed.",
+            str(error),
+            "pip install 'r1lab[hub]', or give the folder of a copy on this machine.",
+        ) from error
+    owner, name, *config, split = path.removeprefix(HUB).split("/") if path.count("/") in (2, 3) else [""] * 3
+    if not split:
+        raise DataError(f"{path} names no split of a hub data set.", path, "Write hub:owner/name[/config]/split.")
+    try:
+        rows = datasets.load_dataset(f"{owner}/{name}", *config, split=split.split(".")[0])
+    except Exception as error:  # the hub's client raises its own, requests', and plain kinds for "no network"
+        raise DataError(
+            f"The data set {owner}/{name} cannot be loaded from the hub.",
+            f"{type(error).__name__}: {head(str(error), 200)}",
+            "Check name, config, split and network, or give the folder of a copy on this machine.",
+        ) from error
+    yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
+
+
+def _no_such_file(file: Path) -> DataError:
+    folder = file.parent
+    if folder.is_dir():
+        there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:SHOWN_FAULTS]) or "nothing"
+        found = f"{folder} holds {there}"
+    else:
+        found = f"no folder {folder} (seen from {Path.cwd()})"
+    return DataError(f"There is no file {file.name} to read questions from.", found, "mix.path=FOLDER_WITH_THE_DATA")
+
+
+def _missing_columns(path: str, missing: list[str], row: Row) -> DataError:
+    return DataError(
+        f"{path} has no column {', '.join(missing)}.",
+        f"columns {', '.join(sorted(row))}",
+        "Name the columns that are there in the source's fields or where.",
+    )
+
+
+def compiled(pattern: str, owner: str, groups: int | None = None) -> re.Pattern[str]:
+    """The compiled pattern; groups: how many it must have. Raises DataError."""
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise DataError(f"The pattern of {owner} is not a regular expression.", f"{pattern!r}: {error}") from error
+    if groups is not None and expression.groups != groups:
+        raise DataError(
+            f"The pattern of {owner} needs exactly {groups} group.",
+            f"{pattern!r} has {expression.groups}",
+            "Put the part to keep in ( ), other groups in (?: ).",
+        )
+    return expression
+
+
+def as_text(value: Any) -> str:
+    """A cell as text: 43.0 is "43", nothing (None, NaN) is ""."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def head(text: str, limit: int = SHOWN_CHARS) -> str:
+    """The beginning of a text on one line, quoted."""
+    line = " ".join(text.split())
+    return repr(line if len(line) <= limit else line[:limit] + "...")

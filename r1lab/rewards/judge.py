@@ -1,0 +1,239 @@
+"""A model as judge: asked over any engine, answers in words, and its verdict is read strictly (paper v2, B.2).
+
+A judge has favorites among positions, so each comparison is asked in both orders, and a verdict on one response with
+its labels in both orders. Verdicts that contradict each other are DISAGREED, what is no verdict is UNREADABLE, an engine
+that fails is a CRASH: none of them trains. What text/verdicts.py cannot keep out: a response that persuades.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from r1lab.engines.base import Engine, Request, SamplingParams
+from r1lab.errors import ConfigError, R1LabError
+from r1lab.functional.rng import seed_of
+from r1lab.rewards.preference import SHOWN_CHARS, control_tokens
+from r1lab.text.verdicts import PAIR_VALUES, PAIR_VERDICTS, defused, judge_prompt, read_verdict
+from r1lab.types import Completion, Finish, Score, Status
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question to a judge: what it is to do, the material by name, and its verdicts with their meaning and value."""
+
+    task: str
+    material: Mapping[str, str]
+    verdicts: Mapping[str, str]
+    values: Mapping[str, float]
+    turn: int
+    """Number of the asking: another random stream."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """A model that is asked in words and answers in words, over any engine; loaded when first asked."""
+
+    load: Callable[[], tuple[Engine, PreTrainedTokenizerBase]]
+    max_prompt_tokens: int
+    """A longer question is not asked: nothing is cut."""
+    max_new_tokens: int
+    """Of reasons and verdict."""
+    temperature: float
+    top_p: float
+    seed: int
+    """Of the random streams and of the codes, which no judged text can know."""
+
+    def __post_init__(self):
+        SamplingParams(self.max_new_tokens, self.temperature, self.top_p)
+
+    @cached_property
+    def loaded(self) -> tuple[Engine, PreTrainedTokenizerBase]:
+        """The engine and its tokenizer. Raises what loading raises."""
+        return self.load()
+
+    def __call__(self, queries: Sequence[Query]) -> list[Score]:
+        """The value of the verdict on each query, in order; UNREADABLE or CRASH where there is none."""
+        engine, tokenizer = self.loaded
+        codes = [
+            f"{seed_of(self.seed, query.task, *query.material.values(), query.turn):016x}"[-8:] for query in queries
+        ]
+        prompts = [self._ids(query, code) for query, code in zip(queries, codes)]
+        asked = [place for place, ids in enumerate(prompts) if len(ids) <= self.max_prompt_tokens]
+        scores = [
+            Score(0.0, Status.UNREADABLE, f"not asked: {len(ids)} tokens are more than {self.max_prompt_tokens}")
+            for ids in prompts
+        ]
+        requests = [
+            Request(prompts[place], (seed_of(self.seed, codes[place], queries[place].turn),)) for place in asked
+        ]
+        params = SamplingParams(self.max_new_tokens, self.temperature, self.top_p, stop_ids=(tokenizer.eos_token_id,))
+        start = time.perf_counter()
+        try:
+            for index, (completion,) in engine.generate(requests, params):
+                place = asked[index]
+                scores[place] = self._verdict(completion, queries[place], codes[place])
+        except R1LabError:
+            raise
+        except Exception as error:
+            crash = Score(0.0, Status.CRASH, f"{type(error).__name__}: {error}"[:SHOWN_CHARS])
+            scores = [crash if place in asked else score for place, score in enumerate(scores)]
+        ms = 1000 * (time.perf_counter() - start) / max(len(asked), 1)
+        return [replace(score, ms=ms) for score in scores]
+
+    def _ids(self, query: Query, code: str):
+        import torch
+
+        tokenizer = self.loaded[1]
+        tokens = control_tokens(tokenizer)
+        material = {name: defused(text, tokens) for name, text in query.material.items()}
+        text = judge_prompt(query.task, material, query.verdicts, code)
+        if not tokenizer.chat_template:
+            return torch.tensor(tokenizer.encode(text), dtype=torch.int64)
+        turns = [{"role": "user", "content": text}]
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return torch.tensor(tokenizer.encode(text, add_special_tokens=False), dtype=torch.int64)
+
+    def _verdict(self, completion: Completion, query: Query, code: str) -> Score:
+        if completion.finish is Finish.LENGTH:
+            return Score(0.0, Status.UNREADABLE, f"cut at {len(completion)} tokens")
+        text = self.loaded[1].decode(completion.ids[:-1], skip_special_tokens=False)
+        label, fault = read_verdict(text, code, list(query.verdicts))
+        if label is None:
+            return Score(0.0, Status.UNREADABLE, fault, extracted=text[-SHOWN_CHARS:])
+        return Score(query.values[label], reason=label, extracted=label)
+
+
+@dataclass(frozen=True)
+class TorchJudge:
+    """Loads a transformers model as a judge in this process: its own weights, not those that train."""
+
+    source: str
+    """A folder or a hub id."""
+    dtype: str
+    """float32, bfloat16 or float16."""
+    attn_implementation: str
+    max_rows: int
+    """Judgements in one batch."""
+
+    def __call__(self) -> tuple[Engine, PreTrainedTokenizerBase]:
+        """The engine and its tokenizer. Raises ModelError."""
+        import torch
+
+        from r1lab.engines.torch_engine import TorchEngine
+        from r1lab.models.causal import CausalPolicy
+        from r1lab.models.policy import load_model
+
+        model, tokenizer = load_model(self.source, self.dtype, self.attn_implementation)
+        model = model.requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
+        return TorchEngine(CausalPolicy(model, None), tokenizer.pad_token_id, self.max_rows), tokenizer
+
+
+@dataclass(frozen=True, eq=False)
+class PairJudge:
+    """Compares two responses to one prompt, in both orders.
+
+    Paper: each pair is judged four times with positions at random, and kept if the scores differ by more than 1.
+    Here two of four have either order, so that no position is favored.
+    """
+
+    judge: Judge
+    criteria: str
+    """What makes a response better, in words."""
+    rounds: int
+    """Each asks twice, once in each order."""
+
+    def __post_init__(self):
+        _check_rounds(self.rounds)
+
+    def __call__(self, pairs: Sequence[tuple[str, str, str]]) -> list[Score]:
+        """By how much, from -2 to 2, the first response is better than the second: (prompt, first, second) in order."""
+        queries = [
+            self._query(prompt, first, second, turn)
+            for prompt, first, second in pairs
+            for turn in range(2 * self.rounds)
+        ]
+        said, size = self.judge(queries), 2 * self.rounds
+        return [_settled(said[i : i + size], _opposed) for i in range(0, len(said), size)]
+
+    def _query(self, prompt: str, first: str, second: str, turn: int) -> Query:
+        a, b = (second, first) if turn % 2 else (first, second)
+        sign = -1 if turn % 2 else 1
+        task = (
+            f"Compare two responses, A and B, to the same prompt. {self.criteria} First answer the prompt yourself; then "
+            "compare both with your own answer and with each other, and name what is wrong in either."
+        )
+        material = {"prompt": prompt, "response A": a, "response B": b}
+        return Query(task, material, PAIR_VERDICTS, {label: sign * v for label, v in PAIR_VALUES.items()}, turn)
+
+
+@dataclass(frozen=True, eq=False)
+class PointJudge:
+    """Judges one response by itself, its verdicts listed in both orders.
+
+    Example: verdicts ``{"safe": 1.0, "unsafe": 0.0}`` give 1.0 where both askings end in safe.
+    """
+
+    judge: Judge
+    criteria: str
+    """What is judged and by what, in words."""
+    verdicts: Mapping[str, float]
+    """Verdict -> value from 0 to 1; in an order, best first."""
+    rounds: int
+    """Each asks twice, once in each order."""
+
+    def __post_init__(self):
+        _check_rounds(self.rounds)
+        if len(self.verdicts) < 2 or not all(0 <= value <= 1 for value in self.verdicts.values()):
+            raise ConfigError(
+                "A judge needs at least two verdicts with values from 0 to 1.",
+                f"verdicts={dict(self.verdicts)}",
+                "verdicts={safe: 1, unsafe: 0}",
+            )
+
+    def __call__(self, responses: Sequence[tuple[str, str]]) -> list[Score]:
+        """Values from 0 to 1 of (prompt, response), in order."""
+        queries = [
+            self._query(prompt, response, turn) for prompt, response in responses for turn in range(2 * self.rounds)
+        ]
+        said, size = self.judge(queries), 2 * self.rounds
+        return [_settled(said[i : i + size], _unlike) for i in range(0, len(said), size)]
+
+    def _query(self, prompt: str, response: str, turn: int) -> Query:
+        labels = list(self.verdicts)[:: -1 if turn % 2 else 1]
+        task = f"Judge a response to a prompt. {self.criteria}"
+        material = {"prompt": prompt, "response": response}
+        return Query(task, material, dict.fromkeys(labels, ""), self.verdicts, turn)
+
+
+def _settled(said: Sequence[Score], contradict: Callable[[float, float], bool]) -> Score:
+    """What several askings come to, of which every second one had the other order."""
+    ms = sum(score.ms for score in said)
+    reason = ", ".join(score.reason for score in said)
+    for fault in (score for score in said if not score.judged):
+        return replace(fault, ms=ms)
+    first, second = (sum(s.value for s in said[start::2]) / len(said[start::2]) for start in (0, 1))
+    if contradict(first, second):
+        return Score(0.0, Status.DISAGREED, f"in turn {reason}", ms)
+    return Score((first + second) / 2, reason=reason, ms=ms)
+
+
+def _opposed(first: float, second: float) -> bool:
+    """Whether each order has another winner: the judge favors a position."""
+    return first * second < 0
+
+
+def _unlike(first: float, second: float) -> bool:
+    """Whether the order of the verdicts makes another verdict."""
+    return first != second
+
+
+def _check_rounds(rounds: int) -> None:
+    if rounds < 1:
+        raise ConfigError("A judge is asked at least once.", f"rounds={rounds}", "rounds=2 asks four times.")

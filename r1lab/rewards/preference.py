@@ -1,0 +1,177 @@
+"""Reward models: how much a response is liked, by a model with a scalar head (paper, Methods, Eqs. 5 and 6).
+
+A general prompt belongs to helpfulness or to harmlessness, by ``Question.details["aspect"]``, and takes that reward
+alone. All other questions get 0 for every completion: what a whole group shares changes no advantage.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from r1lab.data.preferences import ASPECTS
+from r1lab.errors import ConfigError, ModelError, R1LabError
+from r1lab.rewards.rubric import Reward, Weight
+from r1lab.text.spans import TAGS, summary
+from r1lab.text.verdicts import defused
+from r1lab.types import Rollout, Score, Status
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SHOWN_CHARS = 200
+"""As much of what was judged stands in the scores table."""
+
+Reads = Literal["summary", "response"]
+"""What a judge or a reward model sees: the final summary alone, or the whole response with its reasoning."""
+
+
+class ScalarModel(Protocol):
+    """Gives one number to each response: the more, the better."""
+
+    def __call__(self, prompts: Sequence[str], responses: Sequence[str]) -> Sequence[float]:
+        """One score a response, in order, on any scale."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which questions a reward is for, and what it sees of their responses."""
+
+    aspect: str
+    """helpful or harmless."""
+    reads: Reads
+
+    def __post_init__(self):
+        for name, value, known in (("aspect", self.aspect, ASPECTS), ("reads", self.reads, ("summary", "response"))):
+            if value not in known:
+                raise ConfigError(f"{name} is not known.", f"{name}={value!r}", f"Choose from {', '.join(known)}.")
+
+    def __call__(self, rollouts: Sequence[Rollout]) -> tuple[list[Score], dict[int, str]]:
+        """Scores of what needs no model, and by place the texts of what does, which still have to be scored."""
+        scores, texts = [], {}
+        for place, rollout in enumerate(rollouts):
+            scores.append(Score(0.0, reason=f"not a prompt for being {self.aspect}"))
+            if rollout.question.details.get("aspect") == self.aspect:
+                text = summary(rollout.response.text) if self.reads == "summary" else rollout.response.text.strip()
+                scores[place] = Score(0.0, reason="nothing is said")
+                texts |= {place: text} if text else {}
+        return scores, texts
+
+
+@dataclass(frozen=True)
+class RewardModelReward(Reward):
+    """The sigmoid of a reward model's score; a response that says nothing gets 0, less than any that does.
+
+    Example: scores 0 and 2 get 0.5 and 0.88. What the model fails at is a CRASH.
+    """
+
+    weight: Weight
+    model: ScalarModel
+    scope: Scope
+    knows_gold: ClassVar[bool] = False
+
+    def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
+        scores, texts = self.scope(rollouts)
+        if not texts:
+            return scores
+        start = time.perf_counter()
+        try:
+            values = list(self.model([rollouts[place].question.text for place in texts], list(texts.values())))
+            if len(values) != len(texts):
+                raise ValueError(f"{len(values)} scores for {len(texts)} responses")
+        except R1LabError:
+            raise
+        except Exception as error:
+            values = [f"{type(error).__name__}: {error}"[:200]] * len(texts)
+        ms = 1000 * (time.perf_counter() - start) / len(texts)
+        for (place, text), value in zip(texts.items(), values):
+            scores[place] = _liked(value, ms, text)
+        return scores
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceClassifier:
+    """A sequence classifier of transformers with one output, by its folder or hub id; loaded when first asked.
+
+    It reads the prompt and the response as two turns of its chat template, or one behind the other where it has none.
+    Nothing is cut: the paper has no limit of length at inference.
+    """
+
+    source: str
+    dtype: str
+    """float32, bfloat16 or float16."""
+    max_rows: int
+    """Responses in one batch."""
+
+    def __post_init__(self):
+        if self.max_rows < 1:
+            raise ConfigError("A batch has at least one row.", f"max_rows={self.max_rows}", "max_rows=16")
+
+    @cached_property
+    def loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """Model and tokenizer. Raises ModelError: it cannot be loaded, or has no trained head of one output."""
+        import torch
+        from transformers import AutoModelForSequenceClassification
+
+        from r1lab.models.policy import check_source, load_tokenizer, torch_dtype
+
+        check_source(self.source, None)
+        tokenizer = load_tokenizer(self.source)
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            self.source, dtype=torch_dtype(self.dtype), output_loading_info=True
+        )
+        missing = sorted(map(str, info["missing_keys"]))
+        if missing or model.config.num_labels != 1:
+            found = f"{self.source}: {model.config.num_labels} outputs, weights missing: {', '.join(missing) or 'none'}"
+            raise ModelError("This is no reward model.", found, "Give a sequence classifier with one output.")
+        model.config.pad_token_id = tokenizer.pad_token_id
+        return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+
+    def __call__(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        """One score a response, in order."""
+        import torch
+
+        model, tokenizer = self.loaded
+        rows = [self._ids(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
+        scores = [0.0] * len(rows)
+        by_length = sorted(range(len(rows)), key=lambda place: len(rows[place]))
+        with torch.no_grad():
+            for start in range(0, len(rows), self.max_rows):
+                places = by_length[start : start + self.max_rows]
+                batch = {"input_ids": [rows[place] for place in places]}
+                batch = tokenizer.pad(batch, padding_side="right", return_tensors="pt").to(model.device)
+                found = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, 0]
+                for place, score in zip(places, found.float().tolist()):
+                    scores[place] = score
+        return scores
+
+    def _ids(self, prompt: str, response: str) -> list[int]:
+        tokenizer = self.loaded[1]
+        prompt, response = (defused(text, control_tokens(tokenizer)) for text in (prompt, response))
+        if not tokenizer.chat_template:
+            return tokenizer.encode(f"{prompt}\n\n{response}{tokenizer.eos_token}")
+        turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+        return tokenizer.encode(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False)
+
+
+def control_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """The tokens by which a judged text could speak as somebody else; think and answer tags are not among them."""
+    return [token for token in tokenizer.get_added_vocab() if token.strip() not in TAGS]
+
+
+def _liked(value: float | str, ms: float, text: str) -> Score:
+    """The score of a response by the model's number; a text is what went wrong instead."""
+    if isinstance(value, str) or not math.isfinite(value):
+        return Score(0.0, Status.CRASH, value if isinstance(value, str) else f"the model's score is {value}", ms)
+    # 1 / (1 + exp(-value)) without overflow
+    return Score(
+        0.5 + 0.5 * math.tanh(value / 2),
+        reason=f"the model's score is {value:.3f}",
+        ms=ms,
+        extracted=text[:SHOWN_CHARS],
+    )
