@@ -1,8 +1,8 @@
 """A model as judge: asked over any engine, answers in words, and its verdict is read strictly (paper v2, B.2).
 
 A judge has favorites among positions, so each comparison is asked in both orders, and a verdict on one response with
-its labels in both orders. Verdicts that contradict each other are DISAGREED, what is no verdict is UNREADABLE, an engine
-that fails is a CRASH: none of them trains. What text/verdicts.py cannot keep out: a response that persuades.
+its labels in both orders. Verdicts that contradict each other are DISAGREED, what is no verdict is UNREADABLE, and an
+engine that fails is a CRASH: none of them trains. What text/verdicts.py cannot keep out: a response that persuades.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Query:
-    """One question to a judge: what it is to do, the material by name, and its verdicts with their meaning and value."""
+    """One question to a judge: what it is to do, the material by name, and the verdicts it may give."""
 
     task: str
     material: Mapping[str, str]
     verdicts: Mapping[str, str]
+    """With what they mean."""
     values: Mapping[str, float]
     turn: int
     """Number of the asking: another random stream."""
@@ -166,8 +167,8 @@ class PairJudge:
         a, b = (second, first) if turn % 2 else (first, second)
         sign = -1 if turn % 2 else 1
         task = (
-            f"Compare two responses, A and B, to the same prompt. {self.criteria} First answer the prompt yourself; then "
-            "compare both with your own answer and with each other, and name what is wrong in either."
+            f"Compare two responses, A and B, to the same prompt. {self.criteria} First answer the prompt yourself; "
+            "then compare both with your own answer and with each other, and name what is wrong in either."
         )
         material = {"prompt": prompt, "response A": a, "response B": b}
         return Query(task, material, PAIR_VERDICTS, {label: sign * v for label, v in PAIR_VALUES.items()}, turn)

@@ -101,7 +101,7 @@ def _answer(text: str) -> str | None:
 
 
 def _behind_reasoning(text: str) -> str:
-    """What stands behind the last ``</think>`` and before any ``<think>``; all where no tag is; "" where one is open."""
+    """What stands behind the last ``</think>`` and before any ``<think>``: all without tags, "" where one is open."""
     closed = text.rfind(THINK_END)
     region = text[closed + len(THINK_END) :] if closed >= 0 else text
     reopened = region.find(THINK)
