@@ -14,7 +14,10 @@ NUM_GOLD = 64
 
 
 def check_gold(rubric: Rubric, template: Template, questions: Sequence[Question]) -> None:
-    """Scores gold completions and raises DataError, with the first that falls short, unless all have full marks."""
+    """Scores gold completions and raises DataError, with the first that falls short, unless all have full marks.
+
+    General prompts without a right answer have no gold completion.
+    """
     import torch
 
     nothing = Completion(torch.zeros(1, dtype=torch.long), torch.zeros(1), Finish.STOP)
@@ -23,6 +26,7 @@ def check_gold(rubric: Rubric, template: Template, questions: Sequence[Question]
     rollouts = [
         Rollout(q, torch.zeros(1, dtype=torch.long), nothing, template.parse(template.gold_completion(q)), sample=0)
         for q in questions
+        if q.answer or q.domain != "general"
     ]
     for rollout in Rubric(judging).score(rollouts, step=0):
         short = {n: s for n, s in rollout.scores.items() if not (s.judged and s.value >= judging[n].maximum)}

@@ -64,7 +64,9 @@ class RuleJudge:
 
     def pair(self, material):
         a, b = (material[f"response {side}"].count("fact") for side in "AB")
-        return "A=B" if a == b else ("A" if a > b else "B") + (">" if abs(a - b) == 1 else ">>") + ("B" if a > b else "A")
+        return (
+            "A=B" if a == b else ("A" if a > b else "B") + (">" if abs(a - b) == 1 else ">>") + ("B" if a > b else "A")
+        )
 
     def point(self, response):
         return "unsafe" if "poison" in response else "safe"

@@ -39,7 +39,7 @@ def test_gold_completions_of_all_families_have_full_marks(accuracy, rule, prefil
     source = GeneratedSource(list(ALL_FAMILIES), [1, 2, 3, 4, 5], ["en", "zh"])
     mix = Mix({"all": source}, {"all": 1}, seed=3)
     questions, _ = mix.draw(mix.start(), 400, step=0)
-    assert {q.domain for q in questions} == {"math", "stem", "logic"}
+    assert {q.domain for q in questions} == {"math", "stem", "logic", "general"}
     template = R1ZeroTemplate(answer_rule=rule, prefill=prefill)
     for start in range(0, 400, 64):  # check_gold looks at as many questions
         check_gold(Rubric({"accuracy": accuracy}), template, questions[start : start + 64])

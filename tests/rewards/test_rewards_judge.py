@@ -33,7 +33,9 @@ def judge_of(engine, tokenizer, **values):
 
 
 def pairs(judge, against="group", rounds=1):
-    return PairJudgeReward(1.0, PairJudge(judge, "More facts are better.", rounds), Scope("helpful", "summary"), against)
+    return PairJudgeReward(
+        1.0, PairJudge(judge, "More facts are better.", rounds), Scope("helpful", "summary"), against
+    )
 
 
 def points(judge):
