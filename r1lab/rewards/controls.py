@@ -10,8 +10,11 @@ from typing import ClassVar
 
 from r1lab.rewards.accuracy import AccuracyReward
 from r1lab.rewards.rubric import Reward, Weight
-from r1lab.types import Rollout, Score, Status
-from r1lab.verifiers.math_answer import same, vote_key
+from r1lab.types import Question, Response, Rollout, Score, Status
+from r1lab.verifiers.math_answer import vote_key
+
+TRIES = 64
+"""Other golds that are tried for one question; where so many are as good as its own, there is hardly a wrong one."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,10 @@ class RandomReward(Reward):
 
 @dataclass(frozen=True)
 class ShuffledGold(Reward):
-    """Accuracy against another question's gold answer, never an equal one.
+    """Accuracy against another question's gold, of the same domain and kind, which the own gold does not satisfy.
 
-    The other golds are ``golds``, or else those of the same domain in the batch; a question without any gets BAD_GOLD.
+    A gold is an answer with what it is judged by - options, tests, rules -, so both are taken over. Candidates are the
+    texts ``golds``, or else the other questions of the batch; a question for which none is found gets BAD_GOLD.
 
     Example: golds 7, 9 and 7 in a batch: each 7 is judged against 9, and 9 against 7.
     """
@@ -48,29 +52,43 @@ class ShuffledGold(Reward):
     knows_gold: ClassVar[bool] = False
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
-        wrong = self._wrong_golds(rollouts)
+        swapped = self._swapped(rollouts)
         scores: list[Score] = [Score(0.0, Status.BAD_GOLD, "no other gold answer to take")] * len(rollouts)
-        places = [i for i, rollout in enumerate(rollouts) if wrong[rollout.question.id] is not None]
-        swapped = [
-            replace(rollouts[i], question=replace(rollouts[i].question, answer=wrong[rollouts[i].question.id]))
-            for i in places
-        ]
-        for i, score in zip(places, self.accuracy(swapped), strict=True):
+        places = [i for i, rollout in enumerate(rollouts) if rollout.question.id in swapped]
+        judged = [replace(rollouts[i], question=swapped[rollouts[i].question.id]) for i in places]
+        for i, score in zip(places, self.accuracy(judged), strict=True):
             scores[i] = score
         return scores
 
     def close(self) -> None:
         self.accuracy.close()
 
-    def _wrong_golds(self, rollouts: Sequence[Rollout]) -> dict[str, str | None]:
-        """Question id -> the first gold, in the question's own hashed order, that is not equal to its own."""
-        questions = {rollout.question.id: rollout.question for rollout in rollouts}
-        wrong: dict[str, str | None] = {}
-        for question in questions.values():
-            golds = self.golds or {q.answer for q in questions.values() if q.domain == question.domain}
-            others = (gold for gold in golds if not same(gold, question.answer))
-            wrong[question.id] = min(others, key=lambda gold: (_hash(self.seed, question.id, gold), gold), default=None)
-        return wrong
+    def _swapped(self, rollouts: Sequence[Rollout]) -> dict[str, Question]:
+        """By id the question with a wrong gold: the first, in its own hashed order, that its own gold fails."""
+        asked = {rollout.question.id: rollout for rollout in rollouts}
+        questions = [rollout.question for rollout in asked.values()]
+        waiting = {question.id: iter(self._candidates(question, questions)) for question in questions}
+        found: dict[str, Question] = {}
+        while waiting:
+            tried = {name: next(candidates, None) for name, candidates in waiting.items()}
+            tried = {name: question for name, question in tried.items() if question is not None}
+            probes = [_with_gold(asked[name], question) for name, question in tried.items()]
+            for (name, question), score in zip(tried.items(), self.accuracy(probes), strict=True):
+                if score.judged and score.value == 0:
+                    found[name] = question
+            waiting = {name: waiting[name] for name in tried if name not in found}
+        return found
+
+    def _candidates(self, question: Question, others: Sequence[Question]) -> list[Question]:
+        """The question with other golds, in its own hashed order."""
+        if self.golds:
+            swapped = [replace(question, answer=gold) for gold in self.golds]
+            order = {id(q): _hash(self.seed, question.id, q.answer) for q in swapped}
+        else:
+            donors = [q for q in others if q is not question and q.answer and _kind(q) == _kind(question)]
+            swapped = [replace(question, answer=q.answer, details=q.details) for q in donors]
+            order = {id(s): _hash(self.seed, question.id, q.answer, q.id) for s, q in zip(swapped, donors)}
+        return sorted(swapped, key=lambda q: order[id(q)])[:TRIES]
 
 
 @dataclass(frozen=True)
@@ -96,6 +114,17 @@ class MajorityVote(Reward):
             Score(0.0, reason="no answer") if vote is None else _elected(vote, ballots[rollout.question.id])
             for rollout, vote in zip(rollouts, votes, strict=True)
         ]
+
+
+def _kind(question: Question) -> tuple[str, object]:
+    """What a gold must share with another to stand in its place."""
+    return question.domain, question.details.get("kind")
+
+
+def _with_gold(rollout: Rollout, question: Question) -> Rollout:
+    """The rollout of somebody who knows the true gold and is asked another question."""
+    gold = rollout.question.answer
+    return replace(rollout, question=question, response=Response(gold, None, gold, well_formed=False))
 
 
 def _vote(answer: str | None) -> Hashable | None:

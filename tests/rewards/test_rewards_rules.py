@@ -115,9 +115,9 @@ def test_shuffled_gold_is_never_right(accuracy):
     batch = [rollout(gold, gold=gold, id=f"q{i}", sample=s) for i, gold in enumerate(golds) for s in range(3)]
     reward = ShuffledGold(1.0, accuracy, seed=0, golds=None)
     assert all(score.judged and score.value == 0.0 for score in reward(batch))
-    wrong = reward._wrong_golds(batch)
+    wrong = {name: question.answer for name, question in reward._swapped(batch).items()}
     assert all(not same(wrong[f"q{i}"], gold) and wrong[f"q{i}"] in golds for i, gold in enumerate(golds))
-    assert wrong == reward._wrong_golds(batch[::-1])
+    assert wrong == {name: question.answer for name, question in reward._swapped(batch[::-1]).items()}
     # who answers with the other question's gold is paid
     paid = [rollout(wrong[f"q{i}"], gold=gold, id=f"q{i}") for i, gold in enumerate(golds)]
     others = [rollout(gold, gold=gold, id=f"q{i}") for i, gold in enumerate(golds)]
@@ -127,11 +127,11 @@ def test_shuffled_gold_is_never_right(accuracy):
 def test_shuffled_gold_depends_on_the_seed_and_on_the_pool(accuracy):
     golds = [str(i) for i in range(20)]
     batch = [rollout(gold, gold=gold, id=f"q{gold}") for gold in golds]
-    choices = [ShuffledGold(1.0, accuracy, seed, golds=None)._wrong_golds(batch) for seed in (0, 1)]
+    choices = [ShuffledGold(1.0, accuracy, seed, golds=None)._swapped(batch) for seed in (0, 1)]
     assert choices[0] != choices[1]
     pooled = ShuffledGold(1.0, accuracy, 0, golds=golds)
     # with a pool the wrong gold does not depend on which questions share the batch
-    assert pooled._wrong_golds(batch[:1])["q0"] == pooled._wrong_golds(batch)["q0"] != "0"
+    assert pooled._swapped(batch[:1])["q0"].answer == pooled._swapped(batch)["q0"].answer != "0"
 
 
 def test_shuffled_gold_without_another_gold_is_not_judged(accuracy):

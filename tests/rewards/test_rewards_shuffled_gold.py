@@ -1,0 +1,95 @@
+"""Shuffled gold is a control in every domain: true golds have full marks by accuracy and none by it."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from r1lab.data.code_tasks import CodeSource
+from r1lab.data.mix import GeneratedSource
+from r1lab.data.tasks import FAMILIES, instructions, puzzles, stem
+from r1lab.errors import SandboxError
+from r1lab.rewards.controls import ShuffledGold
+from r1lab.types import Completion, Finish, Question, Response, Rollout, Status
+from r1lab.verifiers.sandbox import LocalSandbox
+
+CONF = Path(__file__).parents[2] / "conf"
+LEVELS, LANGUAGES = [1, 2, 3, 4, 5], ["en", "zh"]
+SOURCES = {
+    "math": GeneratedSource(list(FAMILIES), LEVELS, LANGUAGES),
+    "stem": GeneratedSource(list(stem.FAMILIES), LEVELS, LANGUAGES),
+    "logic": GeneratedSource(list(puzzles.FAMILIES), LEVELS, LANGUAGES),
+    "general": GeneratedSource(list(instructions.FAMILIES), LEVELS, LANGUAGES),
+    "code": CodeSource(["formula", "listing", "text", "program", "repair"], [1, 2, 3], LANGUAGES),
+}
+
+
+@pytest.fixture(scope="module")
+def accuracy():
+    with initialize_config_dir(str(CONF), version_base=None):
+        config = compose(overrides=["+reward@rewards.accuracy=accuracy"])
+    reward = instantiate(config.rewards.accuracy, _convert_="all")
+    yield reward
+    reward.close()
+
+
+def says(question, answer, sample=0):
+    completion = Completion(torch.tensor([5, 2]), torch.zeros(2), Finish.STOP)
+    response = Response(answer, None, answer, well_formed=True)
+    return Rollout(question, torch.tensor([1]), completion, response, sample)
+
+
+@pytest.mark.parametrize("domain", SOURCES)
+def test_true_golds_have_all_by_accuracy_and_none_by_the_control(domain, accuracy):
+    if domain == "code":
+        try:
+            assert LocalSandbox(["bubblewrap", "landlock"]).way
+        except SandboxError as error:
+            pytest.skip(f"nothing here isolates: {error}")
+    questions = SOURCES[domain].heldout(24 if domain == "code" else 120)
+    golds = [says(question, question.answer) for question in questions]
+    assert {(s.value, s.status) for s in accuracy(golds)} == {(1.0, Status.OK)}
+    control = ShuffledGold(1.0, accuracy, seed=0, golds=None)
+    # no coincidences: a gold that the true one satisfies is not taken
+    assert {(s.value, s.status) for s in control(golds)} == {(0.0, Status.OK)}
+    # and it pays: what satisfies the other gold has full marks
+    swapped = control._swapped(golds)
+    others = [says(question, swapped[question.id].answer) for question in questions]
+    assert {(s.value, s.status) for s in control(others)} == {(1.0, Status.OK)}
+    assert swapped == control._swapped(golds[::-1])
+
+
+def test_kinds_of_puzzles_are_not_mixed(accuracy):
+    questions = SOURCES["logic"].heldout(120)
+    swapped = ShuffledGold(1.0, accuracy, seed=0, golds=None)._swapped([says(q, "") for q in questions])
+    assert Counter(q.details["kind"] for q in questions) == Counter(q.details["kind"] for q in swapped.values())
+    assert len({q.details["kind"] for q in questions}) > 4
+
+
+def test_letters_that_name_the_same_are_no_wrong_golds(accuracy):
+    def question(name, letter, choices):
+        return Question(name, "", letter, "stem", details={"choices": choices})
+
+    batch = [
+        says(question("a", "B", ["1 kg", "2 kg"]), "B"),
+        says(question("b", "B", ["3 kg", "4 kg"]), "B"),
+        says(question("c", "D", ["1", "2", "3", "4"]), "D"),
+    ]
+    swapped = ShuffledGold(1.0, accuracy, seed=0, golds=None)._swapped(batch)
+    assert swapped["a"].answer == swapped["b"].answer == "D" and swapped["c"].answer == "B"
+    # D has no place among two options: they are judged by the four of the other question
+    assert swapped["a"].details["choices"] == ["1", "2", "3", "4"]
+    scores = ShuffledGold(1.0, accuracy, seed=0, golds=None)([*batch, says(batch[0].question, "D")])
+    assert [s.value for s in scores] == [0.0, 0.0, 0.0, 1.0]
+
+
+def test_where_every_gold_is_as_good_there_is_no_control(accuracy):
+    batch = [says(Question(f"q{i}", "", answer), answer) for i, answer in enumerate(["1/2", "0.5", "2/4"])]
+    scores = ShuffledGold(1.0, accuracy, seed=0, golds=None)(batch)
+    assert {score.status for score in scores} == {Status.BAD_GOLD}
+    prompt = says(Question("p", "Hello?", "", "general"), "Hi")
+    (score,) = ShuffledGold(1.0, accuracy, seed=0, golds=None)([prompt])
+    assert score.status is Status.BAD_GOLD
