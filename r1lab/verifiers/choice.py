@@ -39,7 +39,9 @@ _SMALL = re.compile(r"(?<![A-Za-z0-9_'’^])([a-z])(?=[)\]]?\s*[.。!]?\s*$)")
 
 _OPEN, _CLOSE = r"[(\[【<]?\s*", r"\s*[)\]】>]?"
 _ANNOUNCED = re.compile(
-    r"(?:\b(?:answer|option|choice|solution|it|that|one)(?:\s+is|'s|\s+must be|\s+should be|\s+would be)?"
+    r"(?:\b(?:answer|option|choice|solution)(?:\s+is|'s|\s+must be|\s+should be|\s+would be)?"
+    # "such that (C, +)" announces nothing
+    r"|\b(?:it|that|one)(?:\s+is|'s|\s+must be|\s+should be|\s+would be)"
     r"|\b(?:think|say|believe|guess|pick|choose|select|picked|chose|selected|so|thus|therefore|hence)"
     r"|=>|->|→|(?<!不)[选是为]|选择|选项|答案)\s*[:,=-]?\s*(?:option|choice|选项)?\s*" + _OPEN + "$",
     re.IGNORECASE,
