@@ -5,21 +5,19 @@ Held-out questions are never touched: a benchmark that is edited is another benc
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from r1lab.errors import ConfigError, DataError
+from r1lab.text.identify import ByScript
+from r1lab.text.language import SCRIPTS, language_words, share_of
 from r1lab.text.ngrams import folded, ngrams, words
 from r1lab.types import Question
 
 ALL_HELDOUT = 1_000_000
 """More held-out questions than a benchmark has."""
 SHOWN_CHARS = 80
-COMMAND = re.compile(r"\\[A-Za-z]+")
 
 
 class Filter(Protocol):
@@ -130,39 +128,32 @@ class Length:
 class Language:
     """Drops questions in other languages, and those that are not written in the script of their language.
 
-    Words are counted by the script of their first letter. Numbers, single letters of an alphabet and LaTeX commands
-    are formulas and in any language: "3x+4=7?" has no words at all and stays.
+    Words are those of ``text/words.py``: numbers, names of one letter and formulas are in any language, so that
+    "3x+4=7?" has no words at all and stays.
     """
 
-    scripts: Mapping[str, str]
-    """First word of the letters' Unicode names, by ISO 639-1 code: LATIN, CJK, CYRILLIC, ARABIC, ..."""
+    languages: Sequence[str]
+    """ISO 639-1 codes."""
     min_share: float
-    """Share of the words with letters that must be in the script."""
+    """Share of the words that must be in a script of the question's language."""
+
+    def __post_init__(self):
+        if unknown := [language for language in self.languages if language not in SCRIPTS]:
+            raise ConfigError(
+                "The scripts of a language are not known.", ", ".join(unknown), f"Choose from {', '.join(SCRIPTS)}."
+            )
 
     def __call__(self, questions: Sequence[Question]) -> list[str | None]:
         return [self._reason(question) for question in questions]
 
     def _reason(self, question: Question) -> str | None:
-        if question.language not in self.scripts:
-            return f"its language is {question.language}, not {' or '.join(self.scripts)}"
-        script = self.scripts[question.language]
-        counts = Counter(filter(None, map(script_of, words(COMMAND.sub(" ", question.text)))))
-        share = counts[script] / counts.total() if counts else 1.0
-        if share >= self.min_share:
+        language = question.language
+        if language not in self.languages:
+            return f"its language is {language}, not {' or '.join(self.languages)}"
+        share = share_of(language_words(question.text, language, ByScript()), language)
+        if share is None or share >= self.min_share:
             return None
-        return f"{share:.0%} of its words are {script}; {question.language} needs at least {self.min_share:.0%}"
-
-
-def script_of(word: str) -> str | None:
-    """The script of a word's first letter, as Unicode names it; None for a number and a letter that stands alone.
-
-    >>> script_of("apple"), script_of("米"), script_of("17"), script_of("x")
-    ('LATIN', 'CJK', None, None)
-    """
-    letters = list(filter(str.isalpha, word))
-    if not letters or (len(letters) == 1 and letters[0].lower() != letters[0].upper()):
-        return None
-    return unicodedata.name(letters[0], "UNKNOWN").split()[0]
+        return f"{share:.0%} of its words are in a script of {language}, not at least {self.min_share:.0%}"
 
 
 def sift(

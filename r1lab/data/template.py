@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from r1lab.errors import ConfigError, DataError
-from r1lab.text.spans import parse_response
+from r1lab.text.spans import behind_reasoning, parse_response
 from r1lab.types import Question, Response
+from r1lab.verifiers.code_answer import fenced_blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,9 +67,11 @@ class _Parsing:
     """What all templates share: prefill, stop texts and the rule by which the answer is read and written.
 
     The rules: ``tags`` and ``boxed`` read the answer block, and the last ``\\boxed{}`` where there is none; they differ
-    in what a gold completion writes. ``last_number`` reads the last number, ``marker:The answer is`` what follows the
-    marker's last occurrence, to the end of the sentence, ``whole`` takes all that was written before a stop text. Tags
-    are the paper's; the others suit models that were trained before they came here.
+    in what a gold completion writes. ``code`` does as ``boxed``, and where there is neither block nor box, fenced code
+    behind the reasoning is the answer: for mixes with code questions. ``last_number`` reads the last number,
+    ``marker:The answer is`` what follows the marker's last occurrence, to the end of the sentence, ``whole`` takes all
+    that was written before a stop text. Tags are the paper's; the others suit models that were trained before they came
+    here.
     """
 
     prefill: str = ""
@@ -77,13 +80,13 @@ class _Parsing:
 
     def __post_init__(self):
         rule, _, marker = self.answer_rule.partition(":")
-        if self.answer_rule not in ("tags", "boxed", "last_number", "whole") and not (
+        if self.answer_rule not in ("tags", "boxed", "code", "last_number", "whole") and not (
             rule == "marker" and marker.strip()
         ):
             raise ConfigError(
                 "The template's answer rule is unknown.",
                 f"answer_rule={self.answer_rule!r}",
-                "Choose tags, boxed, last_number, whole or marker:WORDS.",
+                "Choose tags, boxed, code, last_number, whole or marker:WORDS.",
             )
 
     def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
@@ -102,7 +105,10 @@ class _Parsing:
             return gold.removeprefix(self.prefill.strip())
         if self.answer_rule == "whole":
             return f" {answer}"
-        words = {"boxed": f"The answer is \\boxed{{{answer}}}.", "last_number": f"The answer is {answer}."}
+        if self.answer_rule == "code" and question.domain == "code":
+            return f"{reasoning}\n```python\n{answer}\n```"
+        box = f"The answer is \\boxed{{{answer}}}."
+        words = {"boxed": box, "code": box, "last_number": f"The answer is {answer}."}
         return f"{reasoning}\n{words.get(self.answer_rule) or f'{_marker(self.answer_rule)} {answer}.'}"
 
     def parse(self, text: str) -> Response:
@@ -113,7 +119,7 @@ class _Parsing:
         for stop in self.stop:
             text = text.partition(stop)[0]
         response = parse_response(text, self.prefill)
-        if self.answer_rule in ("tags", "boxed"):
+        if self.answer_rule in ("tags", "boxed") or (self.answer_rule == "code" and response.answer):
             return response
         return replace(response, answer=read_answer(response.text, self.answer_rule))
 
@@ -221,13 +227,16 @@ class ChatTemplate(_Parsing):
 
 
 def read_answer(text: str, rule: str) -> str | None:
-    """The answer in running text by the rule last_number, whole or marker; None where there is none.
+    """The answer in running text by the rule code, last_number, whole or marker; None where there is none.
 
     Examples: ``read_answer("9 - 4 = 5 apples", "last_number")`` is ``5``;
     ``read_answer("The answer is 3.5. Good.", "marker:The answer is")`` is ``3.5``.
     """
     if rule == "whole":
         return text.strip() or None
+    if rule == "code":
+        region = behind_reasoning(text)
+        return region.strip() if any(block.strip() for block in fenced_blocks(region)) else None
     if rule == "last_number":
         numbers = NUMBER.findall(text)
         return numbers[-1] if numbers else None

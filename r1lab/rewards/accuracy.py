@@ -46,6 +46,16 @@ class AccuracyReward(Reward):
     memory_bytes: int | None
     """What one verdict may hold beyond an idle worker; None for no bound."""
 
+    def __post_init__(self):
+        slow = {domain: getattr(c, "total_seconds", 0) for domain, c in self.checkers.items()}
+        if slow := {domain: s for domain, s in slow.items() if s >= self.timeout_seconds}:
+            domain, seconds = max(slow.items(), key=lambda item: item[1])
+            raise ConfigError(
+                f"The {domain} checker may take as long as the deadline: slow answers would be faults, not wrong.",
+                f"checkers.{domain}.total_seconds={seconds:g}, timeout_seconds={self.timeout_seconds:g}",
+                f"timeout_seconds={seconds + 1:g}",
+            )
+
     @cached_property
     def pool(self) -> VerifierPool:
         """Started when first needed."""

@@ -42,7 +42,7 @@ def summary(text: str) -> str | None:
     >>> summary("<think> Hm. </think> Boil it for five minutes.")
     'Boil it for five minutes.'
     """
-    region = _behind_reasoning(text)
+    region = behind_reasoning(text)
     return _answer_block(region) if _has_answer_tag(region) else region.strip() or None
 
 
@@ -96,11 +96,11 @@ def _reasoning(text: str) -> str | None:
 
 
 def _answer(text: str) -> str | None:
-    region = _behind_reasoning(text)
+    region = behind_reasoning(text)
     return _answer_block(region) if _has_answer_tag(region) else last_boxed(region) or None
 
 
-def _behind_reasoning(text: str) -> str:
+def behind_reasoning(text: str) -> str:
     """What stands behind the last ``</think>`` and before any ``<think>``: all without tags, "" where one is open."""
     closed = text.rfind(THINK_END)
     region = text[closed + len(THINK_END) :] if closed >= 0 else text

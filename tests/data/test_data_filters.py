@@ -107,19 +107,22 @@ def test_length_counts_words_and_han_characters():
 
 
 def test_language_is_seen_by_its_script():
-    keep = Language({"en": "LATIN", "zh": "CJK"}, min_share=0.5)
+    keep = Language(["en", "zh"], min_share=0.5)
 
     def reason(text, language):
         return keep([question(text, language=language)])[0]
 
     assert reason("How many apples?", "en") is None and reason("多少个苹果？", "zh") is None
     assert reason("3+4*x=?", "zh") is None and reason(r"\frac{x}{2} = 求 x", "zh") is None
-    # 6 of 8 words are Han
-    assert reason("How many 个苹果多少个", "en") == "25% of its words are LATIN; en needs at least 50%"
-    assert reason("How many 苹果", "zh") is None  # two and two
-    assert reason("How many apples?", "zh") == "0% of its words are CJK; zh needs at least 50%"
+    # two words beside six characters, which count two thirds each: 2 of 6
+    assert reason("How many 个苹果多少个", "en") == "33% of its words are in a script of en, not at least 50%"
+    assert reason("How many 三个苹果", "zh") is None  # 2 and 4 / 1.5: 57 %
+    assert reason("How many 苹果", "zh") is not None  # 2 and 2 / 1.5: 40 %
+    assert reason("How many apples?", "zh") == "0% of its words are in a script of zh, not at least 50%"
     assert reason("Сколько яблок?", "en") is not None
     assert reason("Wie viele?", "de") == "its language is de, not en or zh"
+    with pytest.raises(ConfigError, match="scripts of a language"):
+        Language(["en", "xx"], 0.5)
 
 
 def test_filters_work_in_turn_and_say_what_they_dropped():

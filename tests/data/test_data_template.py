@@ -177,3 +177,25 @@ def test_every_template_of_conf_reads_its_own_gold(name):
     assert template.parse(template.gold_completion(QUESTION)).answer == "7"
     assert QUESTION.text in template.render(QUESTION, tokenizer())
     assert len(template.prompt_ids(QUESTION, tokenizer())) > len(QUESTION.text)
+
+
+FENCED = "def f(d):\n    return {'a': d}[\"a\"]"
+
+
+def test_the_rule_code_reads_fences_where_there_is_no_box():
+    template = ChatTemplate(answer_rule="code")
+    fence = f"```python\n{FENCED}\n```"
+    assert template.parse(f"So:\n{fence}").answer == f"So:\n{fence}"
+    assert template.parse(f"<think> ```\nx\n``` </think> So:\n{fence}").answer == f"So:\n{fence}"
+    assert template.parse(f"{fence}\nso it prints \\boxed{{7}}").answer == "7"
+    assert template.parse(f"<answer> {FENCED} </answer>").answer == FENCED
+    for nothing in (f"<think> {fence} </think> Done.", f"<think> {fence}", "no code", "```\n\n```", "`x`"):
+        assert template.parse(nothing).answer is None, nothing
+
+
+def test_the_gold_of_the_rule_code_is_fenced_for_code_alone():
+    template = ChatTemplate(answer_rule="code")
+    gold = template.gold_completion(Question("q", "", FENCED, "code"))
+    assert gold.endswith(f"```python\n{FENCED}\n```") and "boxed" not in gold
+    assert template.gold_completion(Question("q", "", "7")).endswith("The answer is \\boxed{7}.")
+    assert template.parse(template.gold_completion(Question("q", "", "7"))).answer == "7"

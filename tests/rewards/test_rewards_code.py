@@ -48,7 +48,7 @@ def rollout(question, template, text):
     return Rollout(question, torch.zeros(1, dtype=torch.long), nothing, template.parse(text), sample=0)
 
 
-@pytest.mark.parametrize("template", ["r1zero", "r1_chat"])
+@pytest.mark.parametrize("template", ["r1zero", "r1_chat", "code_chat"])
 def test_generated_code(built, template):
     mix, template, reward = built("mix=code", f"template={template}")
     questions = mix.heldout(24)
@@ -80,3 +80,14 @@ def test_what_a_model_writes(built):
     scores = reward([rollout(question, template, text) for text in texts])
     for score, reason in zip(scores, texts.values()):
         assert score.status is Status.OK and score.reason.startswith(reason), score
+
+
+def test_a_checker_must_be_done_before_the_deadline():
+    """Slow code is wrong; it must not look like a fault of the verifier."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base=None):
+        config = compose(overrides=["+reward@rewards.accuracy=accuracy", "rewards.accuracy.timeout_seconds=4"])
+    with pytest.raises(Exception, match="timeout_seconds=5") as caught:
+        instantiate(config.rewards.accuracy, _convert_="all")
+    assert "The code checker may take as long as the deadline" in str(caught.value)
+    assert "checkers.code.total_seconds=4, timeout_seconds=4" in str(caught.value)
