@@ -9,6 +9,7 @@ from typing import Any
 
 from r1lab.engines.base import SamplingParams
 from r1lab.functional.estimators import bootstrap, consensus_at_k, pass_at_k
+from r1lab.functional.schedules import require_integer
 from r1lab.rollouts.collect import Collector
 from r1lab.types import Group, Question
 
@@ -36,8 +37,7 @@ class Evaluation:
 
     def __post_init__(self):
         for name, low in {"questions": 1, "samples": 1, "samples_during": 1, "every_steps": 0}.items():
-            if type(value := getattr(self, name)) is not int or value < low:
-                raise ValueError(f"{name} must be an integer of at least {low}, found {value!r}")
+            require_integer(name, getattr(self, name), low)
         SamplingParams(self.max_new_tokens, self.temperature, self.top_p, self.top_k)
 
     def __call__(
