@@ -44,7 +44,7 @@ class PretrainedPolicy:
 
     def check(self) -> None:
         """Find what can be known without loading weights; raises ModelError."""
-        torch_dtype(self.dtype)
+        check_dtype(self.dtype)
         if self.gguf is None:
             check_source(self.source, self.revision)
         else:
@@ -65,16 +65,21 @@ def load_model(
     The model is as transformers gives it: evaluation mode, gradients on. Raises ModelError where the source, the dtype,
     the weights or the tokenizer do not fit; everything cheap is checked before the weights are read.
     """
+    check_dtype(dtype)
+    check_source(str(source), revision)
+    import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    kind = torch_dtype(dtype)
-    check_source(str(source), revision)
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
         tokenizer = load_tokenizer(source, revision)
         check_vocabulary(tokenizer, config.get_text_config().vocab_size)
         model, info = AutoModelForCausalLM.from_pretrained(
-            source, revision=revision, dtype=kind, attn_implementation=attn_implementation, output_loading_info=True
+            source,
+            revision=revision,
+            dtype=getattr(torch, dtype),
+            attn_implementation=attn_implementation,
+            output_loading_info=True,
         )
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         raise ModelError("The model cannot be loaded.", f"{source}: {_first_line(error)}", _REMEDY) from error
@@ -119,13 +124,10 @@ def check_vocabulary(tokenizer: PreTrainedTokenizerBase, vocab_size: int) -> Non
         raise ModelError("Tokenizer and model do not belong together.", found, "Give both from the same folder.")
 
 
-def torch_dtype(name: str) -> Any:
-    """``"bfloat16"`` -> ``torch.bfloat16``; ModelError on any name but those of DTYPES."""
-    import torch
-
+def check_dtype(name: str) -> None:
+    """A name of DTYPES; ModelError on any other."""
     if name not in DTYPES:
         raise ModelError("Unknown dtype.", f"model.published.dtype={name}", f"Use one of {', '.join(DTYPES)}.")
-    return getattr(torch, name)
 
 
 def check_source(source: str, revision: str | None = None) -> None:
