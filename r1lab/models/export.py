@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r1lab.errors import ModelError, StorageError
-from r1lab.models.policy import INDEX, WEIGHTS
+from r1lab.models.folder import INDEX, WEIGHTS
 
 if TYPE_CHECKING:
     from torch import Tensor
