@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from r1lab import ranks
 from r1lab.errors import ModelError, StorageError
-from r1lab.models.policy import INDEX, WEIGHTS
+from r1lab.models.folder import INDEX, WEIGHTS
 
 if TYPE_CHECKING:
     from torch import Tensor

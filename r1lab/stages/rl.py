@@ -76,6 +76,10 @@ class RLStage(Stage):
             faults.append(f"mix.difficulty.reward={pools.reward}: the rewards are {', '.join(self.rewards)}.")
         return faults
 
+    def parents(self) -> dict[str, str]:
+        """The data files and the model folder, by content."""
+        return self.mix.digests() | self.policy.digests()
+
     def run(self, context: Context) -> None:
         """Checks the data, trains from wherever the run stands, and writes the report."""
         from r1lab.stages.report import write_report

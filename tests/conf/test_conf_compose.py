@@ -131,8 +131,11 @@ def test_every_file_says_what_where_from_and_how(path):
     assert len(head) >= len(wanted)
 
 
-@pytest.mark.parametrize("path", sorted((CONF / "stage").glob("*.yaml")), ids=lambda p: p.stem)
-def test_numbers_of_a_stage_bear_their_source(path):
+SOURCED = sorted(path for group in ("stage", "base", "strategy", "policy") for path in (CONF / group).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SOURCED, ids=lambda p: str(p.relative_to(CONF)))
+def test_numbers_bear_their_source(path):
     previous_is_source = previous_was_number = False
     for line in path.read_text().splitlines():
         stripped = line.strip()
@@ -145,3 +148,14 @@ def test_numbers_of_a_stage_bear_their_source(path):
         else:
             previous_was_number = False
             previous_is_source = False
+
+
+@pytest.mark.parametrize("scale, threads, compute", [("local", 1, "float32"), ("paper", 0, "auto")])
+def test_every_model_has_a_base_of_its_own_architecture_at_local_scale(scale, threads, compute):
+    families = {"v3base": "deepseek_v3", "qwen2_5_14b": "qwen2", "llama3_3_70b": "llama", "smollm2_135m": None}
+    for model, family in families.items():
+        stage = composed(f"model={model}", f"scale={scale}")["stage"]
+        policy, small = stage["policy"], family is not None and scale == "local"
+        assert policy["name"] == model and "_target_" in policy["published"]
+        assert (policy["local"] or {}).get("family") == (family if small else None)
+        assert (stage["strategy"]["threads"], policy["compute_dtype"]) == ((threads, compute) if small else (0, "auto"))
