@@ -11,7 +11,7 @@ from r1lab.functional.schedules import require
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -68,32 +68,3 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """The same learning rate for all parameter groups."""
     for group in optimizer.param_groups:
         group["lr"] = lr
-
-
-def sum_gradients(parameters: Iterable[nn.Parameter], bucket_bytes: int = 2**26) -> None:
-    """Sums plain gradients over all ranks in place, in buckets: the loss was divided by the global count already."""
-    import torch
-    import torch.distributed as dist
-
-    bucket: list[Tensor] = []
-
-    def flush():
-        if bucket:
-            flat = torch.cat([g.reshape(-1) for g in bucket])
-            dist.all_reduce(flat)
-            for gradient, total in zip(bucket, flat.split([g.numel() for g in bucket])):
-                gradient.copy_(total.view_as(gradient))
-            bucket.clear()
-
-    for parameter in parameters:
-        if not parameter.requires_grad:
-            continue
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-        if bucket and (
-            bucket[0].dtype != parameter.grad.dtype
-            or sum(g.nbytes for g in bucket) + parameter.grad.nbytes > bucket_bytes
-        ):
-            flush()
-        bucket.append(parameter.grad)
-    flush()
