@@ -6,10 +6,13 @@ import os
 import sys
 
 import hydra
+from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from r1lab.config import paths, schema
 from r1lab.errors import R1LabError, Terminated
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
 
 paths.register()
 schema.register()
@@ -28,14 +31,30 @@ def run(config: DictConfig) -> None:
         # in a multirun the other jobs go on, and Hydra reports this one at the end
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
-        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(1)
-    except (KeyboardInterrupt, Terminated) as stop:
+        stop(error)
+    except (KeyboardInterrupt, Terminated) as end:
         print("\nStopped. The same command goes on from the last checkpoint.", file=sys.stderr)
-        sys.exit(143 if isinstance(stop, Terminated) else 130)
+        sys.exit(143 if isinstance(end, Terminated) else 130)
+
+
+def stop(error: R1LabError) -> None:
+    """Says what is wrong and leaves with 1."""
+    print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+    sys.exit(1)
 
 
 def main() -> None:
     """The console command `r1lab`, and `python -m r1lab`."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    hydra.main(config_path=str(paths.folder("conf")), config_name="config", version_base="1.3")(run)()
+    asked_for_all = os.environ.get(FULL_ERROR)
+    os.environ[FULL_ERROR] = "1"  # Hydra raises its errors then; otherwise it prints them and leaves
+    try:
+        hydra.main(config_path=str(paths.folder("conf")), config_name="config", version_base="1.3")(run)()
+    except CompactHydraException as error:
+        if asked_for_all:
+            raise
+        from r1lab.config.overrides import explained
+
+        stop(explained(error))
+    except R1LabError as error:
+        stop(error)

@@ -6,27 +6,27 @@ import os
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from r1lab.artifacts.address import address
 from r1lab.artifacts.store import Store
 from r1lab.config.check import check
+from r1lab.records.loggers import Tracker
 from r1lab.records.run import RunRecord
 from r1lab.stages.base import Context
 
 
 def launch(config: DictConfig, overrides: list[str]) -> None:
     """Runs the stage of a configuration, or shows the report of a run that is finished."""
-    check(config)
-    stage = instantiate(config.stage)
+    parts = check(config)
+    stage, tracker = parts["stage"], parts["tracker"]
     plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     root = Path(config.run.root)
     parents = stage.parents()
     key, name = run_address(plain, parents), config.run.name
     if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) > 0:
         record = RunRecord.attach(root, name, key)
-        stage.run(context(record, config, plain, first_rank=False))
+        stage.run(context(record, tracker, plain, first_rank=False))
         return
     with RunRecord.open(
         root,
@@ -44,14 +44,14 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
             report = record.folder / "report.txt"
             print(report.read_text() if report.exists() else f"Its report is not there any more: {report}")
         else:
-            stage.run(context(record, config, plain, first_rank=True))
+            stage.run(context(record, tracker, plain, first_rank=True))
         print(record.folder)
 
 
-def context(record: RunRecord, config: DictConfig, plain: dict[str, Any], first_rank: bool) -> Context:
+def context(record: RunRecord, tracker: Tracker, plain: dict[str, Any], first_rank: bool) -> Context:
     """What the stage is given."""
-    store = Store(Path(config.run.root) / "artifacts")
-    return Context(record, store, config.run.seed, instantiate(config.tracker), plain, first_rank)
+    store = Store(Path(plain["run"]["root"]) / "artifacts")
+    return Context(record, store, plain["run"]["seed"], tracker, plain, first_rank)
 
 
 def run_address(plain: dict[str, Any], parents: dict[str, str]) -> str:

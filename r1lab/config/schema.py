@@ -51,4 +51,6 @@ class Config:
 
 def register() -> None:
     """Puts the skeleton where config.yaml's defaults list finds it."""
+    # Hydra copies the store, of which there is one, for every group that it lists: a second of --help
+    ConfigStore.__deepcopy__ = lambda store, memo: store
     ConfigStore.instance().store(name="schema", node=Config)

@@ -12,7 +12,10 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from r1lab.data.tasks import GeneratedTasks, Task, task_of
+from r1lab.data.mix import GeneratedSource
+from r1lab.data.options import considered
+from r1lab.data.problem import SLIPS
+from r1lab.data.tasks import task_of
 from r1lab.errors import ConfigError
 from r1lab.types import Question
 
@@ -44,6 +47,19 @@ FORMS = {
 
 
 @dataclass(frozen=True)
+class Reasoning:
+    """One way to an answer."""
+
+    steps: Sequence[str]
+    """Every step, written out."""
+    values: Sequence[str]
+    """What somebody in a hurry writes of them."""
+    answer: str
+    mistake: int = 0
+    """The place of the mistaken step, where there is one."""
+
+
+@dataclass(frozen=True)
 class Corpus:
     """Pretraining texts by number: ``text(i)`` is a train-split question and a response, the same in every run.
 
@@ -53,9 +69,9 @@ class Corpus:
     """
 
     seed: int
-    families: Sequence[str]
-    levels: Sequence[int]
-    languages: Sequence[str]
+    sources: Mapping[str, GeneratedSource]
+    weights: Mapping[str, float]
+    """How often a text is about a question of each source."""
     textbook: int
     """Number of first texts that are worked without slips."""
     worked: float
@@ -81,15 +97,21 @@ class Corpus:
         if self.worked + self.hasty > 1:
             found = f"worked={self.worked}, hasty={self.hasty}"
             raise ConfigError("The shares of the corpus exceed 1.", found, "Lower worked or hasty.")
+        if set(self.sources) != set(self.weights):
+            found = f"sources {', '.join(self.sources)}; weights of {', '.join(self.weights)}"
+            raise ConfigError("Every source of the corpus needs a weight.", found, "Name the same in both.")
 
     def text(self, index: int) -> tuple[Question, str]:
         """Question and response ``index``; the response starts with the space after ``Assistant:``."""
-        question = GeneratedTasks(self.seed, "train", self.families, self.levels, self.languages)(index)
+        about = random.Random(f"corpus/{self.seed}/{index}/source")
+        source = about.choices(tuple(self.weights), tuple(self.weights.values()))[0]
+        question = self.sources[source].train(index, self.seed)
         rng = random.Random(f"corpus/{self.seed}/{index}")
         words = WORDS[self._language(rng, question)]
-        task = task_of(question)
-        school = index < self.textbook
-        reasoning, answer = self._work(rng, task, words, slips=0.0) if school else self._reason(rng, task, words)
+        if index < self.textbook:
+            reasoning, answer = self._work(rng, question, words, slips=0.0)
+        else:
+            reasoning, answer = self._reason(rng, question, words)
         form = FORMS[rng.choices(tuple(self.forms), tuple(self.forms.values()))[0]]
         sentence = words["end"].format(answer)
         return question, form.format(reasoning=reasoning, answer=answer, sentence=sentence)
@@ -98,27 +120,58 @@ class Corpus:
         others = [language for language in WORDS if language != question.language]
         return rng.choice(others) if rng.random() < self.other_language else question.language
 
-    def _reason(self, rng: random.Random, task: Task, words: Mapping[str, str]) -> tuple[str, int]:
+    def _reason(self, rng: random.Random, question: Question, words: Mapping[str, str]) -> tuple[str, str]:
         kind = rng.random()
         if kind < self.worked:
-            return self._work(rng, task, words, self.worked_slips)
+            return self._work(rng, question, words, self.worked_slips)
         if kind < self.worked + self.hasty:
-            slips = {rng.randrange(len(task.operations)): _slip(rng)} if rng.random() < self.hasty_slips else {}
-            values = task.values(slips)[1:]
-            return words["hurry"] + ", ".join(map(str, values)), values[-1]
-        answer = task.answer + (_slip(rng) if rng.random() >= self.lucky else 0)
+            way = mistaken(question, rng) if rng.random() < self.hasty_slips else right(question)
+            return words["hurry"] + ", ".join(way.values), way.answer
+        answer = question.answer if rng.random() < self.lucky else guess(question, rng)
         return f"{words['guess']}{answer}", answer
 
-    def _work(self, rng: random.Random, task: Task, words: Mapping[str, str], slips: float) -> tuple[str, int]:
-        steps, answer = list(task.steps()), task.answer
+    def _work(self, rng: random.Random, question: Question, words: Mapping[str, str], slips: float) -> tuple[str, str]:
+        way = right(question)
+        steps, answer = list(way.steps), way.answer
         if rng.random() < slips:
-            slipped = rng.randrange(len(task.operations))
-            mistakes = {slipped: _slip(rng)}
+            wrong = mistaken(question, rng)
             if rng.random() < self.noticed:
-                steps[slipped] = f"{task.steps(mistakes)[slipped]}{words['wait']}{steps[slipped]}"
+                steps[wrong.mistake] = f"{wrong.steps[wrong.mistake]}{words['wait']}{steps[wrong.mistake]}"
             else:
-                steps, answer = list(task.steps(mistakes)), task.values(mistakes)[-1]
+                steps, answer = list(wrong.steps), wrong.answer
         return words["work"] + words["then"].join(steps), answer
+
+
+def right(question: Question) -> Reasoning:
+    """The worked solution of a generated question."""
+    if "operations" in question.details:
+        task = task_of(question)
+        return Reasoning(task.steps(), tuple(map(str, task.values()[1:])), question.answer)
+    steps = tuple(question.solution.split(", "))
+    return Reasoning(steps, steps[-1:], question.answer)
+
+
+def mistaken(question: Question, rng: random.Random) -> Reasoning:
+    """The same with one mistake: in mathematics all that follows from it, elsewhere a wrong end."""
+    if "operations" in question.details:
+        task = task_of(question)
+        place = rng.randrange(len(task.operations))
+        mistake = {place: _slip(rng)}
+        values = tuple(map(str, task.values(mistake)[1:]))
+        return Reasoning(task.steps(mistake), values, values[-1], place)
+    answer, steps = guess(question, rng), right(question).steps
+    end, wrong_end = steps[-1:], (answer,)
+    if choices := question.details.get("choices"):
+        end, wrong_end = (considered(choices, x, question.language) for x in (question.answer, answer))
+    start, both = len(steps) - len(end), min(len(end), len(wrong_end))
+    return Reasoning((*steps[:start], *wrong_end), tuple(wrong_end[-1:]), answer, start + both - 1)
+
+
+def guess(question: Question, rng: random.Random) -> str:
+    """A wrong answer of the right form."""
+    if "operations" in question.details:
+        return str(task_of(question).answer + _slip(rng))
+    return rng.choice(question.details[SLIPS])
 
 
 def _slip(rng: random.Random) -> int:
@@ -131,5 +184,5 @@ def example(question: Question) -> str:
     Example: ``" <think> First 7+3=10, then 10-9=1 </think> <answer> 1 </answer>"``.
     """
     words = WORDS[question.language]
-    reasoning = words["work"] + words["then"].join(task_of(question).steps())
+    reasoning = words["work"] + words["then"].join(right(question).steps)
     return FORMS["tagged"].format(reasoning=reasoning, answer=question.answer)

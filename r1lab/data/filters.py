@@ -35,6 +35,10 @@ class Benchmarks(Protocol):
         """The first `count` of them, or all where there are fewer."""
         ...
 
+    def digests(self) -> dict[str, str]:
+        """What they are read from, by content."""
+        ...
+
 
 @dataclass(frozen=True)
 class Dropped:
@@ -75,6 +79,10 @@ class Decontaminate:
     def __post_init__(self):
         if self.ngram < 1:
             raise ConfigError("n-grams need at least one word.", f"ngram={self.ngram}", "Try ngram=10, as the paper.")
+
+    def digests(self) -> dict[str, str]:
+        """What the benchmarks read: it decides what is dropped."""
+        return self.against.digests()
 
     def __call__(self, questions: Sequence[Question]) -> list[str | None]:
         owners: dict[tuple[str, ...] | str, str] = {}

@@ -10,11 +10,10 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from r1lab.data.problem import Problem
+from r1lab.data.problem import VERDICTS, Problem
 
 NAMES = {"en": ("Tom", "Ann", "Sam", "Eve", "Max", "Lea"), "zh": ("小明", "小红", "小刚", "小丽", "小华", "小美")}
 ROLES = {"en": {True: "knight", False: "knave"}, "zh": {True: "骑士", False: "无赖"}}
-VERDICTS = {"en": {True: "ok", False: "no"}, "zh": {True: "对", False: "错"}}
 MAX_SLIPS = 7
 
 Claim = tuple

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 from r1lab.data.difficulty import Difficulty, Observation
+from r1lab.data.digests import data_digest
 from r1lab.data.filters import Dropped, Filter, sift
 from r1lab.data.pools import HELDOUT_SEED, FilePool, Pool
 from r1lab.data.questions import is_heldout
@@ -101,11 +102,12 @@ class FileSource:
         if self.heldout_share is not None and not 0 < self.heldout_share < 1:
             raise ConfigError("heldout_share is not between 0 and 1.", f"{self.heldout_share}", "heldout_share=0.2")
 
+    def digests(self) -> dict[str, str]:
+        """The digest of each file's content, by its name. Raises DataError."""
+        return {file: data_digest(self._place(file)) for file in sorted({self.train, self.heldout} - {None})}
+
     def load(self, name: str) -> FilePool:
         """Read the files. Raises DataError."""
-        if self.path is None:
-            files = " and ".join(sorted({file for file in (self.train, self.heldout) if file}))
-            raise DataError("The folder of the data is not given.", "path=null", f"mix.path=FOLDER, with {files} in it")
         (train, left), (heldout, others) = (self._read(file, name) for file in (self.train, self.heldout))
         if self.heldout_share is not None:
             train = [question for question in train if not is_heldout(question.text, self.heldout_share)]
@@ -116,8 +118,14 @@ class FileSource:
         return FilePool(train, heldout, list(dict.fromkeys(left + others)))
 
     def _read(self, file: str | None, name: str) -> tuple[list[Question], list[Dropped]]:
-        found, left_out = read_rows(f"{self.path}/{file}", self.fields, name, self.where) if file else ([], [])
+        found, left_out = read_rows(self._place(file), self.fields, name, self.where) if file else ([], [])
         return found, [Dropped(name, row, "reader", reason) for row, reason in (why.args for why in left_out)]
+
+    def _place(self, file: str) -> str:
+        if self.path is None:
+            files = " and ".join(sorted({file for file in (self.train, self.heldout) if file}))
+            raise DataError("The folder of the data is not given.", "path=null", f"mix.path=FOLDER, with {files} in it")
+        return f"{self.path}/{file}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +172,16 @@ class Mix:
         if training:
             self._check_trainable(shares)
         return {name: pool.num_train for name, pool in (self._training if training else self._pools).items()}
+
+    def digests(self) -> dict[str, str]:
+        """What the mix reads, sources and filters, by its place in the mix; nothing where all is generated.
+
+        Part of a run's address: the same command over changed data is another run. Raises DataError.
+        """
+        parts = {f"sources.{name}": source for name, source in self.sources.items()}
+        parts |= {f"filters.{name}": judge for name, judge in self.filters.items()}
+        read = {place: part.digests() for place, part in parts.items() if hasattr(part, "digests")}
+        return {f"{place}/{name}": digest for place, files in read.items() for name, digest in files.items()}
 
     def start(self) -> State:
         """The state before the first draw."""

@@ -10,6 +10,7 @@ from functools import cached_property
 from string import ascii_uppercase
 from typing import Literal
 
+from r1lab.data.problem import VERDICTS
 from r1lab.data.questions import Fields, Row, RowFault
 from r1lab.types import Question
 
@@ -27,6 +28,16 @@ def with_options(text: str, choices: Sequence[str]) -> str:
     'What is 2+3?\nA. 4\nB. 5'
     """
     return "\n".join((text, *(f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, choices))))
+
+
+def considered(choices: Sequence[str], letter: str, language: str) -> list[str]:
+    """The options in turn, up to the one that is taken.
+
+    >>> considered(["4", "5", "6"], "B", "en")
+    ['A: 4 no', 'B: 5 ok']
+    """
+    number, said = ascii_uppercase.index(letter), VERDICTS[language]
+    return [f"{ascii_uppercase[n]}: {choices[n]} {said[n == number]}" for n in range(number + 1)]
 
 
 def shuffled(choices: Sequence[str], rng: random.Random) -> list[int]:

@@ -12,6 +12,9 @@ another order, with other options or in another language is the same question.""
 SLIPS = "slips"
 """The detail that lists wrong answers of the right form, as somebody gives them who slips."""
 
+VERDICTS = {"en": {True: "ok", False: "no"}, "zh": {True: "对", False: "错"}}
+"""How worked steps say that something tried fits or does not."""
+
 
 @dataclass(frozen=True)
 class Problem:

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from r1lab.data.hub import HUB, hub_rows
 from r1lab.errors import DataError
 
-HUB = "hub:"
-"""What a path begins with when it names a data set of the hub: ``hub:owner/name[/config]/split``."""
 SHOWN_FAULTS = 10
 SHOWN_CHARS = 60
 
@@ -89,10 +88,8 @@ def read_rows(
 def _rows(path: str) -> Iterator[tuple[str, Row | RowFault]]:
     """The rows with their places ("line 17"), a fault instead of a row where one line is broken."""
     if path.startswith(HUB):
-        return _hub_rows(path)
-    file = Path(path)
-    if not file.is_file():
-        raise _no_such_file(file)
+        return hub_rows(path)
+    file = existing(path)
     if file.name.endswith(".parquet"):
         return _parquet_rows(file)
     if file.name.endswith((".jsonl", ".jsonl.gz")):
@@ -132,37 +129,17 @@ def _parquet_rows(file: Path) -> Iterator[tuple[str, Row]]:
         raise DataError(f"{file} is not a whole Parquet file.", str(error), "Fetch the file again.") from error
 
 
-def _hub_rows(path: str) -> Iterator[tuple[str, Row]]:
-    try:
-        import datasets
-    except ImportError as error:
-        raise DataError(
-            f"{path} is on the hub, and the package datasets is not installed.",
-            str(error),
-            "pip install 'r1lab[hub]', or give the folder of a copy on this machine.",
-        ) from error
-    owner, name, *config, split = path.removeprefix(HUB).split("/") if path.count("/") in (2, 3) else [""] * 3
-    if not split:
-        raise DataError(f"{path} names no split of a hub data set.", path, "Write hub:owner/name[/config]/split.")
-    try:
-        rows = datasets.load_dataset(f"{owner}/{name}", *config, split=split.split(".")[0])
-    except Exception as error:  # the hub's client raises its own, requests', and plain kinds for "no network"
-        raise DataError(
-            f"The data set {owner}/{name} cannot be loaded from the hub.",
-            f"{type(error).__name__}: {head(str(error), 200)}",
-            "Check name, config, split and network, or give the folder of a copy on this machine.",
-        ) from error
-    yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
-
-
-def _no_such_file(file: Path) -> DataError:
-    folder = file.parent
+def existing(path: str | Path) -> Path:
+    """The file of a path; DataError where it is not, with what there is beside it."""
+    file, folder = Path(path), Path(path).parent
+    if file.is_file():
+        return file
     if folder.is_dir():
         there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:SHOWN_FAULTS]) or "nothing"
         found = f"{folder} holds {there}"
     else:
         found = f"no folder {folder} (seen from {Path.cwd()})"
-    return DataError(f"There is no file {file.name} to read questions from.", found, "mix.path=FOLDER_WITH_THE_DATA")
+    raise DataError(f"There is no file {file.name} to read questions from.", found, "mix.path=FOLDER_WITH_THE_DATA")
 
 
 def _missing_columns(path: str, missing: list[str], row: Row) -> DataError:

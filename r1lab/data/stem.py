@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from string import ascii_uppercase
 
-from r1lab.data.options import shuffled, with_options
+from r1lab.data.options import considered, shuffled, with_options
 from r1lab.data.problem import Problem
 
 NUM_OPTIONS = (4, 4, 5, 6, 8)
@@ -43,7 +43,7 @@ def molar_mass(rng: random.Random, level: int, language: str) -> Problem:
     steps.append(f"{'+'.join(f'{m * n:g}' for m, n in terms)}={mass:g}")
     text = {"en": "What is the molar mass of {} in g/mol? ({})", "zh": "{}的摩尔质量是多少g/mol？（{}）"}[language]
     wrong = [once, mass + terms[0][0], mass - terms[-1][0], mass + terms[-1][0], mass + 1, mass + 2, mass - 2]
-    return _choice(rng, level, text.format(formula, table), mass, wrong, "g/mol", steps)
+    return _choice(rng, level, language, text.format(formula, table), mass, wrong, "g/mol", steps)
 
 
 def moles(rng: random.Random, level: int, language: str) -> Problem:
@@ -57,6 +57,7 @@ def moles(rng: random.Random, level: int, language: str) -> Problem:
     return _choice(
         rng,
         level,
+        language,
         text.format(mass, formula, molar),
         amount,
         [mass - molar, molar],
@@ -73,13 +74,13 @@ def acidity(rng: random.Random, level: int, language: str) -> Problem:
                 "zh": "pH为{}的强酸稀释{}倍。新的pH是多少？"}[language]  # fmt: skip
         steps = [f"{10**zeros}=10^{zeros}", f"{before}+{zeros}={before + zeros}"]
         wrong = [before, before * zeros, before * 10, abs(before - zeros)]
-        return _choice(rng, level, text.format(before, 10**zeros), before + zeros, wrong, "", steps)
+        return _choice(rng, level, language, text.format(before, 10**zeros), before + zeros, wrong, "", steps)
     exponent, ion = rng.randint(1, 13), rng.choice(("H+", "OH-") if level > 2 else ("H+",))
     text = {"en": "The concentration of {} in a solution is 10^-{} mol/L. What is its pH?",
             "zh": "溶液中{}的浓度是10^-{} mol/L。它的pH是多少？"}[language]  # fmt: skip
     right = exponent if ion == "H+" else 14 - exponent
     steps = [f"-(-{exponent})={exponent}"] if ion == "H+" else [f"14-{exponent}={right}"]
-    return _choice(rng, level, text.format(ion, exponent), right, [14 - right], "", steps)
+    return _choice(rng, level, language, text.format(ion, exponent), right, [14 - right], "", steps)
 
 
 def neutrons(rng: random.Random, level: int, language: str) -> Problem:
@@ -92,7 +93,7 @@ def neutrons(rng: random.Random, level: int, language: str) -> Problem:
     ]
     steps = [f"{mass}-{number}={mass - number}"]
     asked = text.format(names[number - 1], mass, number)
-    return _choice(rng, level, asked, mass - number, [number, mass, mass + number], "", steps)
+    return _choice(rng, level, language, asked, mass - number, [number, mass, mass + number], "", steps)
 
 
 def dilution(rng: random.Random, level: int, language: str) -> Problem:
@@ -103,7 +104,7 @@ def dilution(rng: random.Random, level: int, language: str) -> Problem:
             "zh": "把{} L浓度为{} mol/L的溶液稀释到{} L。新浓度是多少？"}[language]  # fmt: skip
     steps = [f"{concentration}*{before}={concentration * before}", f"{concentration * before}/{after}={end}"]
     asked = text.format(before, concentration, after)
-    return _choice(rng, level, asked, end, [concentration * factor, concentration, factor], "mol/L", steps)
+    return _choice(rng, level, language, asked, end, [concentration * factor, concentration, factor], "mol/L", steps)
 
 
 def punnett(rng: random.Random, level: int, language: str) -> Problem:
@@ -119,7 +120,7 @@ def punnett(rng: random.Random, level: int, language: str) -> Problem:
     }[language]
     steps = [" ".join(square), f"{hits}/4={25 * hits}%"]
     wrong = [*rng.sample([0, 25, 50, 75, 100], 5), 33, 66, 10, 90]
-    return _choice(rng, level, text.format(*parents, wanted), 25 * hits, wrong, "%", steps, near=False)
+    return _choice(rng, level, language, text.format(*parents, wanted), 25 * hits, wrong, "%", steps, near=False)
 
 
 def base_pairing(rng: random.Random, level: int, language: str) -> Problem:
@@ -131,7 +132,7 @@ def base_pairing(rng: random.Random, level: int, language: str) -> Problem:
     for place in rng.sample(range(len(other)), len(other)):
         wrong += [other[:place] + rng.choice(sorted(set("ACGT") - {other[place]})) + other[place + 1 :]]
     steps = [f"{base}-{pair}" for base, pair in zip(strand, other)]
-    return _choice(rng, level, text.format(strand), other, wrong, "", steps, near=False)
+    return _choice(rng, level, language, text.format(strand), other, wrong, "", steps, near=False)
 
 
 def base_share(rng: random.Random, level: int, language: str) -> Problem:
@@ -141,9 +142,8 @@ def base_share(rng: random.Random, level: int, language: str) -> Problem:
     text = {"en": "{1}% of the bases of a DNA are {0}. What percentage is {2}?",
             "zh": "某DNA中{0}占碱基的{1}%。{2}占百分之几？"}[language]  # fmt: skip
     steps = [f"{share}*2={2 * share}", f"100-{2 * share}={100 - 2 * share}", f"{100 - 2 * share}/2={50 - share}"]
-    return _choice(
-        rng, level, text.format(known, share, asked), 50 - share, [share, 100 - share, 100 - 2 * share], "%", steps
-    )
+    wrong = [share, 100 - share, 100 - 2 * share]
+    return _choice(rng, level, language, text.format(known, share, asked), 50 - share, wrong, "%", steps)
 
 
 def doubling(rng: random.Random, level: int, language: str) -> Problem:
@@ -157,7 +157,7 @@ def doubling(rng: random.Random, level: int, language: str) -> Problem:
         *(f"{start * 2**n}*2={start * 2 ** (n + 1)}" for n in range(times)),
     ]
     wrong = [start * times, 2 * start * times, end // 2, end * 2, start + 2 * times]
-    return _choice(rng, level, text.format(start, minutes, minutes * times), end, wrong, "", steps)
+    return _choice(rng, level, language, text.format(start, minutes, minutes * times), end, wrong, "", steps)
 
 
 def food_chain(rng: random.Random, level: int, language: str) -> Problem:
@@ -167,7 +167,8 @@ def food_chain(rng: random.Random, level: int, language: str) -> Problem:
     text = {"en": "Plants hold {} kJ. A tenth goes on at each level of a food chain. What is left {} level(s) up?",
             "zh": "植物含有{} kJ能量，食物链每级传递十分之一。往上{}级还有多少？"}[language]  # fmt: skip
     steps = [f"{end * 10 ** (n + 1)}/10={end * 10**n}" for n in reversed(range(levels))]
-    return _choice(rng, level, text.format(start, levels), end, [end * 10, start, end * 100, 10 * levels], "kJ", steps)
+    wrong = [end * 10, start, end * 100, 10 * levels]
+    return _choice(rng, level, language, text.format(start, levels), end, wrong, "kJ", steps)
 
 
 def speed(rng: random.Random, level: int, language: str) -> Problem:
@@ -176,7 +177,7 @@ def speed(rng: random.Random, level: int, language: str) -> Problem:
                     "A car goes at {} m/s. How long does it take for {} m?"),
              "zh": ("一辆车行驶{}米用{}秒。速度是多少？", "一辆车以{} m/s行驶{}秒。行驶多远？",
                     "一辆车以{} m/s行驶。{}米要多久？")}[language]  # fmt: skip
-    return _product_rule(rng, level, names, ("m/s", "m", "s"))
+    return _product_rule(rng, level, language, names, ("m/s", "m", "s"))
 
 
 def force(rng: random.Random, level: int, language: str) -> Problem:
@@ -186,7 +187,7 @@ def force(rng: random.Random, level: int, language: str) -> Problem:
                     "An acceleration of {} m/s^2 needs a force of {} N. What is the mass?"),
              "zh": ("{} N的力作用在{} kg上。加速度是多少？", "加速度为{} m/s^2，质量为{} kg。力是多少？",
                     "加速度为{} m/s^2，力为{} N。质量是多少？")}[language]  # fmt: skip
-    return _product_rule(rng, level, names, ("m/s^2", "N", "kg"))
+    return _product_rule(rng, level, language, names, ("m/s^2", "N", "kg"))
 
 
 def ohms_law(rng: random.Random, level: int, language: str) -> Problem:
@@ -195,7 +196,7 @@ def ohms_law(rng: random.Random, level: int, language: str) -> Problem:
                     "{} A flow at {} V. What is the resistance?"),
              "zh": ("电阻两端电压{} V，电阻{} ohm。电流是多少？", "{} A的电流通过{} ohm。电压是多少？",
                     "电流{} A，电压{} V。电阻是多少？")}[language]  # fmt: skip
-    return _product_rule(rng, level, names, ("A", "V", "ohm"))
+    return _product_rule(rng, level, language, names, ("A", "V", "ohm"))
 
 
 FAMILIES: Mapping[str, Callable[[random.Random, int, str], Problem]] = {
@@ -205,7 +206,7 @@ FAMILIES: Mapping[str, Callable[[random.Random, int, str], Problem]] = {
 }  # fmt: skip
 
 
-def _product_rule(rng: random.Random, level: int, texts: Sequence[str], units: Sequence[str]) -> Problem:
+def _product_rule(rng: random.Random, level: int, language: str, texts: Sequence[str], units: Sequence[str]) -> Problem:
     """A rule of three quantities, p = q*r, asked for q, for p, or for r: a text and a unit of each."""
     q, r = rng.randint(2, 5 + 3 * level), rng.randint(2, 5 + 2 * level)
     p = q * r
@@ -214,12 +215,13 @@ def _product_rule(rng: random.Random, level: int, texts: Sequence[str], units: S
     slips = (
         [p + q, p - r, q + r, 10 * p] if right == p else [p * min(known), p - min(known), p + min(known), right + 10]
     )
-    return _choice(rng, level, texts[form].format(*known), right, slips, units[form], [step])
+    return _choice(rng, level, language, texts[form].format(*known), right, slips, units[form], [step])
 
 
 def _choice(
     rng: random.Random,
     level: int,
+    language: str,
     asked: str,
     right: float | str,
     wrong: Sequence[float | str],
@@ -238,7 +240,7 @@ def _choice(
     return Problem(
         text=with_options(asked, choices),
         answer=letter,
-        work=[*steps, f"{letter}: {spelled[0]}"],
+        work=[*steps, *considered(choices, letter, language)],
         slips=slips,
         domain="stem",
         facts={"choices": choices},

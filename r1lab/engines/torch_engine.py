@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from r1lab.engines.base import Request, SamplingParams
-from r1lab.errors import ConfigError
 from r1lab.functional.rng import uniforms
 from r1lab.models.causal import CausalPolicy, gathered
 from r1lab.types import Completion, Finish
@@ -27,12 +26,6 @@ class TorchEngine:
     max_rows: int
     """Completions in one batch; more requests are done in turns."""
     version: int = 0
-
-    def __post_init__(self):
-        if self.max_rows < 1:
-            raise ConfigError(
-                "The engine needs room for a completion.", f"max_rows={self.max_rows}", "engine.max_rows=512"
-            )
 
     def generate(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[tuple[int, list[Completion]]]:
         """Yields (index of the request, its completions), turn by turn; see `Engine`."""

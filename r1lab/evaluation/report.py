@@ -11,6 +11,9 @@ from r1lab.disk import replacing
 PAPER = {"pass@1": "15.6% -> 77.9%", "cons@k": "-> 86.7% (self-consistency)"}
 """DeepSeek-R1-Zero on AIME 2024. Source: Nature 645, main text: 15.6 to 77.9, with self-consistency 86.7."""
 
+PARTS = {"accuracy_by_domain": "  {}", "accuracy_by_level": "  level {}"}
+"""How questions are divided, with the title of a part's line."""
+
 Numbers = Mapping[str, Any]
 """One evaluation as `evaluation/run.py` sums it up: pass_at_1 {mean, low, high}, cons_at_16, mean_length, ..."""
 
@@ -20,10 +23,10 @@ def before_after_table(before: Numbers, after: Numbers) -> str:
     lines = [("", "before", "after", "gain", "paper (AIME 2024)")]
     lines.append(_share_line("pass@1", before["pass_at_1"], after["pass_at_1"], PAPER["pass@1"]))
     lines.append(_share_line(f"cons@{after['samples']}", _cons(before), _cons(after), PAPER["cons@k"]))
-    levels = sorted({*before["accuracy_by_level"], *after["accuracy_by_level"]})
-    for level in levels if len(levels) > 1 else []:
-        found = [numbers["accuracy_by_level"].get(level) for numbers in (before, after)]
-        lines.append(_share_line(f"  level {level}", *found))
+    for part, title in PARTS.items():
+        names = sorted({*before[part], *after[part]})
+        for name in names if len(names) > 1 else []:
+            lines.append(_share_line(title.format(name), before[part].get(name), after[part].get(name)))
     shares = [{"mean": numbers["format_share"]} for numbers in (before, after)]
     lines.append(_share_line("right format", *shares))
     old, new = before["mean_length"], after["mean_length"]
@@ -43,7 +46,7 @@ def summary(
     """Return the content of summary.json: each evaluation's numbers with ``_before`` and ``_after``, and the costs."""
     found: dict[str, Any] = {}
     for when, numbers in (("before", before), ("after", after)):
-        names = ("pass_at_1", f"cons_at_{numbers['samples']}", "mean_length", "format_share", "accuracy_by_level")
+        names = ("pass_at_1", f"cons_at_{numbers['samples']}", "mean_length", "format_share", *PARTS)
         found |= {f"{name}_{when}": numbers[name] for name in names}
     found |= {"seconds": dict(seconds), "peak_rss_bytes": peak_rss}
     return {**found, "tokens_sampled": tokens_sampled, "tokens_trained": tokens_trained}

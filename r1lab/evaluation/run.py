@@ -9,6 +9,7 @@ from typing import Any
 
 from r1lab.engines.base import SamplingParams
 from r1lab.functional.estimators import bootstrap, consensus_at_k, pass_at_k
+from r1lab.functional.schedules import require_integer
 from r1lab.rollouts.collect import Collector
 from r1lab.types import Group, Question
 
@@ -36,8 +37,7 @@ class Evaluation:
 
     def __post_init__(self):
         for name, low in {"questions": 1, "samples": 1, "samples_during": 1, "every_steps": 0}.items():
-            if type(value := getattr(self, name)) is not int or value < low:
-                raise ValueError(f"{name} must be an integer of at least {low}, found {value!r}")
+            require_integer(name, getattr(self, name), low)
         SamplingParams(self.max_new_tokens, self.temperature, self.top_p, self.top_k)
 
     def __call__(
@@ -60,6 +60,7 @@ class Outcome:
     """What came of one question: one entry for each judged sample."""
 
     index: int
+    domain: str
     level: int | None
     correct: list[bool]
     answers: list[str | None]
@@ -75,6 +76,7 @@ def outcome(group: Group) -> Outcome:
     judged = [r for r in group.rollouts if r.scores["accuracy"].judged]
     return Outcome(
         index=group.index,
+        domain=group.question.domain,
         level=group.question.level,
         correct=[r.scores["accuracy"].value >= 1.0 for r in judged],
         answers=[r.response.answer for r in judged],
@@ -95,8 +97,9 @@ def summarize(outcomes: Sequence[Outcome], samples: int, same: Callable[[str, st
     right = [sum(o.correct) / len(o.correct) for o in judged]
     votes = [consensus_at_k(o.answers, o.correct, same, samples, seed) for o in whole]
     any_right = list(pass_at_k([o.correct for o in whole], samples)) if whole else []
-    by_level: dict[str, list[float]] = defaultdict(list)
+    by_domain, by_level = defaultdict(list), defaultdict(list)
     for o, share in zip(judged, right):
+        by_domain[o.domain].append(share)
         by_level[str(o.level)].append(share)
     lengths = [length for o in outcomes for length in o.lengths]
     return {
@@ -110,6 +113,7 @@ def summarize(outcomes: Sequence[Outcome], samples: int, same: Callable[[str, st
         "mean_length": mean(lengths),
         "truncated_share": mean([float(t) for o in outcomes for t in o.truncated]),
         "fault_share": sum(o.num_faults for o in outcomes) / max(len(lengths), 1),
+        "accuracy_by_domain": {domain: interval(values, seed) for domain, values in sorted(by_domain.items())},
         "accuracy_by_level": {level: interval(values, seed) for level, values in sorted(by_level.items())},
         "tokens_sampled": sum(lengths),
     }

@@ -74,41 +74,44 @@ class Piecewise(Schedule):
 
 
 @dataclass(frozen=True)
-class Linear(Schedule):
+class Ramp(Schedule):
+    """From ``start`` at step 0 to ``end`` at step ``steps``, and ``end`` from there on."""
+
+    start: float
+    end: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        _require_number(self.start, "start")
+        _require_number(self.end, "end")
+        require_integer("The steps of a ramp", self.steps, 1)
+
+    def __call__(self, step: int) -> float:
+        share = self.share(min(1.0, step / self.steps))
+        # both ends exactly
+        return self.start * (1 - share) + self.end * share
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return min(self.start, self.end), max(self.start, self.end)
+
+    @abstractmethod
+    def share(self, time: float) -> float:
+        """How much of the way is done when `time`, 0 to 1, of the steps has passed; 0 at 0 and 1 at 1."""
+
+
+class Linear(Ramp):
     """A straight line from ``start`` at step 0 to ``end`` at step ``steps``, and ``end`` from there on."""
 
-    start: float
-    end: float
-    steps: int
-
-    def __post_init__(self) -> None:
-        _require_ramp(self.start, self.end, self.steps)
-
-    def __call__(self, step: int) -> float:
-        return _between(self.start, self.end, min(1.0, step / self.steps))
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        return min(self.start, self.end), max(self.start, self.end)
+    def share(self, time: float) -> float:
+        return time
 
 
-@dataclass(frozen=True)
-class Cosine(Schedule):
+class Cosine(Ramp):
     """Half a cosine from ``start`` at step 0 to ``end`` at step ``steps``, and ``end`` from there on."""
 
-    start: float
-    end: float
-    steps: int
-
-    def __post_init__(self) -> None:
-        _require_ramp(self.start, self.end, self.steps)
-
-    def __call__(self, step: int) -> float:
-        return _between(self.start, self.end, (1 - math.cos(math.pi * min(1.0, step / self.steps))) / 2)
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        return min(self.start, self.end), max(self.start, self.end)
+    def share(self, time: float) -> float:
+        return (1 - math.cos(math.pi * time)) / 2
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,7 @@ class Warmup(Schedule):
     then: Schedule | float | Mapping[int, float]
 
     def __post_init__(self) -> None:
-        if type(self.steps) is not int or self.steps < 0:
-            raise ValueError(f"Warm-up steps must be an integer >= 0, not {self.steps!r}.")
+        require_integer("The steps of a warm-up", self.steps, 0)
         object.__setattr__(self, "then", as_schedule(self.then))
 
     def __call__(self, step: int) -> float | int:
@@ -162,6 +164,17 @@ def require(name: str, value: Any, low: float, *, above: bool = False) -> None:
         raise ValueError(f"{name} must be {'>' if above else '>='} {low}, found {lowest}")
 
 
+def require_integer(name: str, value: Any, low: int) -> None:
+    """ValueError unless a whole number of at least `low`.
+
+    >>> require_integer("samples", 2.5, 1)
+    Traceback (most recent call last):
+    ValueError: samples must be an integer >= 1, found 2.5
+    """
+    if type(value) is not int or value < low:
+        raise ValueError(f"{name} must be an integer >= {low}, found {value!r}")
+
+
 def at_step(component: Any, step: int) -> Any:
     """Return the dataclass with every schedule in its fields, at any depth, replaced by its value at that step.
 
@@ -177,11 +190,6 @@ def at_step(component: Any, step: int) -> Any:
     return dataclasses.replace(component, **changed) if changed else component
 
 
-def _between(start: float, end: float, share: float) -> float:
-    """Return start at share 0 and end at share 1, both exactly."""
-    return start * (1 - share) + end * share
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -189,10 +197,3 @@ def _is_number(value: Any) -> bool:
 def _require_number(value: Any, what: str) -> None:
     if not _is_number(value):
         raise ValueError(f"A schedule's values are finite numbers; {what} is {value!r}.")
-
-
-def _require_ramp(start: Any, end: Any, steps: Any) -> None:
-    _require_number(start, "start")
-    _require_number(end, "end")
-    if type(steps) is not int or steps < 1:
-        raise ValueError(f"A ramp needs an integer number of steps >= 1, not {steps!r}.")

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from r1lab import ranks
 from r1lab.errors import ModelError, StorageError
-from r1lab.models.policy import INDEX, WEIGHTS
+from r1lab.models.folder import INDEX, WEIGHTS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +33,7 @@ def export(
     """
     folder, failure = Path(folder), None
     tensors = full_tensors(model)
-    if _rank() == 0:
+    if ranks.is_first():
         try:
             _write(model, tokenizer, folder, tensors, max_shard_bytes)
         except Exception as error:
@@ -40,7 +41,7 @@ def export(
     # gathering is collective: a rank that failed to write still takes its part, or the others would wait for ever
     for _ in tensors:
         pass
-    failure = _from_rank_0(failure)
+    failure = ranks.from_first(failure)
     # what is written in Rust, weights and tokenizer, names the system's error in its text
     if isinstance(failure, OSError) or type(failure).__name__ == "SafetensorError" or "(os error" in str(failure):
         remedy = "Free space or choose another folder; an older export was left as it was."
@@ -159,20 +160,3 @@ def _save_config(model: PreTrainedModel, folder: Path) -> None:
     config.dtype = str(model.dtype).removeprefix("torch.")
     config.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)
-
-
-def _rank() -> int:
-    from torch import distributed
-
-    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
-
-
-def _from_rank_0(value: Exception | None) -> Exception | None:
-    """The value of rank 0 on every rank; waits until rank 0 has finished writing."""
-    from torch import distributed
-
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return value
-    box = [value]
-    distributed.broadcast_object_list(box, src=0)
-    return box[0]

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from r1lab.errors import ModelError
+from r1lab.models.folder import check_folder, few, file_digest, folder_digests
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 DTYPES = ("float32", "bfloat16", "float16")
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
-INDEX, WEIGHTS = "model.safetensors.index.json", "model.safetensors"
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -44,11 +42,17 @@ class PretrainedPolicy:
 
     def check(self) -> None:
         """Find what can be known without loading weights; raises ModelError."""
-        torch_dtype(self.dtype)
+        check_dtype(self.dtype)
         if self.gguf is None:
             check_source(self.source, self.revision)
         else:
             check_gguf_packages()
+
+    def digests(self) -> dict[str, str]:
+        """The digest of each file of a folder, or of the GGUF; a hub id has none, its revision tells what it is."""
+        if self.gguf is not None:
+            return {self.gguf.name: file_digest(self.gguf)}
+        return folder_digests(self.source)
 
     def __call__(self, folder: str | Path | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """Load the converted folder where there is one, the source otherwise."""
@@ -65,22 +69,27 @@ def load_model(
     The model is as transformers gives it: evaluation mode, gradients on. Raises ModelError where the source, the dtype,
     the weights or the tokenizer do not fit; everything cheap is checked before the weights are read.
     """
+    check_dtype(dtype)
+    check_source(str(source), revision)
+    import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    kind = torch_dtype(dtype)
-    check_source(str(source), revision)
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
         tokenizer = load_tokenizer(source, revision)
         check_vocabulary(tokenizer, config.get_text_config().vocab_size)
         model, info = AutoModelForCausalLM.from_pretrained(
-            source, revision=revision, dtype=kind, attn_implementation=attn_implementation, output_loading_info=True
+            source,
+            revision=revision,
+            dtype=getattr(torch, dtype),
+            attn_implementation=attn_implementation,
+            output_loading_info=True,
         )
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         raise ModelError("The model cannot be loaded.", f"{source}: {_first_line(error)}", _REMEDY) from error
     # transformers only warns here and leaves random numbers in their place
     if info["missing_keys"] or info["mismatched_keys"]:
-        found = _few(sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]])))
+        found = few(sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]])))
         raise ModelError("The weights do not fill the model.", f"{source}: {found}", "Fetch or export the model again.")
     set_generation_ids(model, tokenizer)
     return model, tokenizer
@@ -119,13 +128,10 @@ def check_vocabulary(tokenizer: PreTrainedTokenizerBase, vocab_size: int) -> Non
         raise ModelError("Tokenizer and model do not belong together.", found, "Give both from the same folder.")
 
 
-def torch_dtype(name: str) -> Any:
-    """``"bfloat16"`` -> ``torch.bfloat16``; ModelError on any name but those of DTYPES."""
-    import torch
-
+def check_dtype(name: str) -> None:
+    """A name of DTYPES; ModelError on any other."""
     if name not in DTYPES:
         raise ModelError("Unknown dtype.", f"model.published.dtype={name}", f"Use one of {', '.join(DTYPES)}.")
-    return getattr(torch, name)
 
 
 def check_source(source: str, revision: str | None = None) -> None:
@@ -152,63 +158,6 @@ def check_hub(source: str, revision: str | None = None) -> None:
         raise ModelError(wrong, f"{source}: {_first_line(error)}", _REMEDY) from error
 
 
-def check_folder(path: str | Path) -> None:
-    """A model folder is whole: config, tokenizer, every shard present, none cut short; reads headers only.
-
-    Raises ModelError on the first fault of each kind, with all missing shards listed.
-    """
-    folder = Path(path)
-    if not folder.is_dir():
-        raise ModelError("There is no such model folder.", str(folder), "Give an existing folder or a hub id.")
-    if not (folder / "config.json").is_file():
-        remedy = "Give the folder that holds config.json beside the weights."
-        raise ModelError("The folder is not a model: it has no config.json.", str(folder), remedy)
-    _read_json(folder / "config.json")
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        remedy = "Copy tokenizer.json and tokenizer_config.json beside the weights."
-        raise ModelError(
-            "The model folder has no tokenizer.", f"none of {', '.join(TOKENIZER_FILES)} in {folder}", remedy
-        )
-    _check_weights(folder)
-
-
-def _check_weights(folder: Path) -> None:
-    """Shards named by the index (or the single file) exist, are whole, and hold the tensors that the index promises."""
-    sharded = (folder / INDEX).is_file()
-    weight_map = _read_json(folder / INDEX).get("weight_map", {}) if sharded else {}
-    shards = sorted(set(weight_map.values())) if sharded else [WEIGHTS]
-    missing = [name for name in shards if not (folder / name).is_file()]
-    if missing or not shards:
-        found = f"{len(missing)} of {len(shards)} missing in {folder}: {_few(missing)}"
-        raise ModelError("Weight files are missing.", found, _AGAIN)
-    for name in shards:
-        held = safetensors_names(folder / name)
-        absent = [tensor for tensor, shard in weight_map.items() if shard == name and tensor not in held]
-        if absent:
-            wrong = "A weight file is not the one that its index describes."
-            raise ModelError(wrong, f"{name} lacks {_few(absent)}", _AGAIN)
-
-
-def safetensors_names(path: Path) -> set[str]:
-    """Names of the tensors in a safetensors file, its length compared with its header; ModelError if it is cut short.
-
-    The file is: header length (8 bytes, little endian), JSON header with ``data_offsets``, data.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = file.read(length) if 8 + length <= size else b""
-    try:
-        ends = {name: entry["data_offsets"][1] for name, entry in json.loads(header).items() if name != "__metadata__"}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError("A weight file is broken.", f"{path.name}: unreadable header", _AGAIN) from error
-    promised = 8 + length + max(ends.values(), default=0)
-    if size != promised:
-        found = f"{path.name}: {size} bytes where its header promises {promised}"
-        raise ModelError("A weight file is cut short or overwritten.", found, _AGAIN)
-    return set(ends)
-
-
 def find_gguf(source: str) -> Path:
     """``gguf:package/file`` or a path -> the GGUF file; the package is located, never imported. Raises ModelError."""
     if not source.startswith("gguf:"):
@@ -224,7 +173,7 @@ def find_gguf(source: str) -> Path:
         raise ModelError("The package that carries the weights is not installed.", package, remedy)
     root = Path(spec.submodule_search_locations[0])
     if not (root / name).is_file():
-        found = f"{name}; the package holds {_few(sorted(p.name for p in root.glob('*.gguf')))}"
+        found = f"{name}; the package holds {few(sorted(p.name for p in root.glob('*.gguf')))}"
         raise ModelError("The package does not hold that GGUF file.", found, f"Use gguf:{package}/<one of these>.")
     return root / name
 
@@ -234,7 +183,7 @@ def check_gguf_packages() -> None:
     absent = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
     if absent:
         raise ModelError(
-            "Reading GGUF needs more packages.", f"not installed: {_few(absent)}", 'pip install "r1lab[gguf]"'
+            "Reading GGUF needs more packages.", f"not installed: {few(absent)}", 'pip install "r1lab[gguf]"'
         )
 
 
@@ -262,22 +211,8 @@ def convert_gguf(path: str | Path, folder: str | Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path.name} is not valid JSON.", f"{path}: {error}", _AGAIN) from error
-
-
-def _few(names: list[Any], limit: int = 8) -> str:
-    """A list for people: the first names and how many more."""
-    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return (", ".join(map(str, names[:limit])) or "nothing") + rest
-
-
 def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}" if str(error) else type(error).__name__
 
 
-_AGAIN = "Fetch or export the model again."
 _REMEDY = "Download the model where there is a network and give its folder: model=folder model.published.source=FOLDER"

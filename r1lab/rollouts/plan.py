@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from r1lab.engines.base import SamplingParams
 from r1lab.functional.rng import permutation, seed_of
-from r1lab.functional.schedules import require
+from r1lab.functional.schedules import require, require_integer
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class RolloutPlan:
 
     def __post_init__(self):
         for name in ("questions", "group_size", "minibatches", "inner_epochs", "row_tokens", "microbatch_tokens"):
-            if type(value := getattr(self, name)) is not int:
-                raise ValueError(f"{name} must be an integer, found {value!r}")
+            require_integer(name, getattr(self, name), 1)
         require("max_new_tokens", self.max_new_tokens, 1)
         # a distribution of temperature 0 has no gradient
         require("temperature", self.temperature, 0, above=True)
@@ -59,9 +58,6 @@ class RolloutPlan:
             faults.append(
                 f"group_size={self.group_size}: advantages compare completions; at least 2 are needed (paper: 16)."
             )
-        if min(self.questions, self.minibatches, self.inner_epochs, self.row_tokens, self.microbatch_tokens) < 1:
-            faults.append("questions, minibatches, inner_epochs, row_tokens and microbatch_tokens must be at least 1.")
-            return faults
         parts = self.minibatches * world_size
         if self.questions % parts:
             ranks = f" on {world_size} ranks" if world_size > 1 else ""

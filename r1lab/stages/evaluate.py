@@ -35,6 +35,10 @@ class EvaluateStage(Stage):
             faults.append("stage=evaluate is one process. Try strategy=single.")
         return faults
 
+    def parents(self) -> dict[str, str]:
+        """The data files and the model folder, by content."""
+        return self.mix.digests() | self.policy.digests()
+
     def run(self, context: Context) -> None:
         """Samples, judges, keeps every completion, writes summary.json and the line."""
         from r1lab.models.causal import CausalPolicy

@@ -42,6 +42,15 @@ class ModelChoice:
                 return [f"model.published: {error.wrong} {error.found} {error.remedy}"]
         return []
 
+    def digests(self) -> dict[str, str]:
+        """The model's files by content: a folder's name may stay while another checkpoint comes to lie there.
+
+        Empty for a local base, which the configuration describes whole, and for a hub id, which its revision names.
+        """
+        if self.local is not None:
+            return {}
+        return {f"model/{name}": digest for name, digest in self.published.digests().items()}
+
     def describe(self) -> str:
         """One line: what the model is, and whether it is the published one."""
         if self.local is None:
@@ -60,12 +69,12 @@ class ModelChoice:
         if (gguf := self.published.gguf) is None:
             return self.published(None)
         key = address({"gguf": gguf.name, "bytes": gguf.stat().st_size})
-        if context.store.get("policy", key) is None:
+        stored = context.store.get("policy", key)
+        if stored is None:
             context.say(f"Converting {gguf.name}, once: about a minute")
-        manifest = {"config": {"source": self.published.source}, "parents": {}}
-        return self.published(
-            context.store.put("policy", key, lambda folder: convert_gguf(gguf, folder), manifest).path
-        )
+            manifest = {"config": {"source": self.published.source}, "parents": {}}
+            stored = context.store.put("policy", key, lambda folder: convert_gguf(gguf, folder), manifest)
+        return self.published(stored.path)
 
     def compute(self):
         """The torch type of `compute_dtype`; auto asks the machine, for a CPU without bfloat16 units crawls on it."""

@@ -13,7 +13,7 @@ from r1lab.artifacts.address import address
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.evaluation.run import Evaluation
-from r1lab.functional.schedules import as_schedule
+from r1lab.functional.schedules import as_schedule, require_integer
 from r1lab.rewards.rubric import FaultBudget, Rubric
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import Selection
@@ -54,28 +54,31 @@ class RLStage(Stage):
     keep_checkpoints: int
     fault_budget: FaultBudget
 
+    def __post_init__(self):
+        lowest = {"max_steps": 1, "ref_refresh_steps": 0, "checkpoint_steps": 1, "keep_checkpoints": 1}
+        for name, low in lowest.items():
+            require_integer(f"stage.{name}", getattr(self, name), low)
+
     def faults(self) -> list[str]:
         """Arithmetic that cannot work, with values that would."""
         faults = self.plan.faults(self.strategy.world_size) + self.policy.faults()
-        counts = ("max_steps", "ref_refresh_steps", "checkpoint_steps", "keep_checkpoints")
-        if wrong := [name for name in counts if type(getattr(self, name)) is not int]:
-            return faults + [f"stage.{name}={getattr(self, name)!r} is no whole number." for name in wrong]
         updates = self.plan.updates
-        if updates > 0:
-            for name in ("max_steps", "ref_refresh_steps", "checkpoint_steps"):
-                if (steps := getattr(self, name)) % updates:
-                    low = steps // updates * updates
-                    fits = ", ".join(str(s) for s in (low, low + updates) if s)
-                    faults.append(
-                        f"stage.{name}={steps} is no whole number of phases of {updates} updates. It could be {fits}."
-                    )
-        if self.max_steps < 1 or self.checkpoint_steps < 1:
-            faults.append("stage.max_steps and stage.checkpoint_steps must be at least 1.")
+        for name in ("max_steps", "ref_refresh_steps", "checkpoint_steps"):
+            if (steps := getattr(self, name)) % updates:
+                low = steps // updates * updates
+                fits = ", ".join(str(s) for s in (low, low + updates) if s)
+                faults.append(
+                    f"stage.{name}={steps} is no whole number of phases of {updates} updates. It could be {fits}."
+                )
         if "accuracy" not in self.evaluation.rewards:
             faults.append("evaluation.rewards has no accuracy: nothing would say what is right.")
         if (pools := self.mix.difficulty) and pools.reward not in self.rewards:
             faults.append(f"mix.difficulty.reward={pools.reward}: the rewards are {', '.join(self.rewards)}.")
         return faults
+
+    def parents(self) -> dict[str, str]:
+        """The data files and the model folder, by content."""
+        return self.mix.digests() | self.policy.digests()
 
     def run(self, context: Context) -> None:
         """Checks the data, trains from wherever the run stands, and writes the report."""
@@ -87,24 +90,23 @@ class RLStage(Stage):
         self.mix.check()
         tell_dropped(context, self.mix)
         heldout = self.mix.heldout(self.evaluation.questions)
-        questions, _ = self.mix.draw(self.mix.start(), NUM_GOLD, 0)
-        for rewards, judged in ((self.rewards, questions), (self.evaluation.rewards, heldout[:NUM_GOLD])):
+        first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
+        for rewards, judged in ((self.rewards, first[:NUM_GOLD]), (self.evaluation.rewards, heldout[:NUM_GOLD])):
             with closing(Rubric(rewards)) as rubric:
                 check_gold(rubric, self.template, judged)
         model, tokenizer = self.policy.obtain(context)
-        self.check_lengths(model, tokenizer, heldout)
+        self.check_lengths(model, tokenizer, [*heldout, *first])
         checkpoints = self.train(context, model, tokenizer, heldout)
         if context.first_rank:
             last, state = checkpoints.newest(context.say)
             policy = self.store_policy(context, last)
             write_report(context, RunTables(context.folder), self.policy.describe(), policy, state["seconds"])
 
-    def check_lengths(self, model: Any, tokenizer: Any, heldout: list[Question]) -> None:
-        """No prompt is ever cut: held-out questions and those of the first phase must leave room for a completion."""
+    def check_lengths(self, model: Any, tokenizer: Any, questions: list[Question]) -> None:
+        """No prompt is ever cut: these questions must leave room for the longest completion."""
         longest = max(map(as_schedule(self.plan.max_new_tokens), range(0, self.max_steps, self.plan.updates)))
-        questions, _ = self.mix.draw(self.mix.start(), self.plan.questions, 0)
         room = model.config.max_position_embeddings - max(longest, self.evaluation.max_new_tokens)
-        check_prompt_tokens(self.template, [*heldout, *questions], tokenizer, room)
+        check_prompt_tokens(self.template, questions, tokenizer, room)
 
     def train(self, context: Context, model: Any, tokenizer: Any, heldout: list[Question]) -> Checkpoints:
         """Runs the phases that are not done yet; returns the checkpoints."""

@@ -10,15 +10,16 @@ from typing import Any
 
 import lightning as L
 
+from r1lab import ranks
 from r1lab.disk import write_json_atomic
-from r1lab.evaluation.run import Evaluation, Outcome, outcome, summarize
+from r1lab.evaluation.run import Evaluation, outcome, summarize
 from r1lab.records.loggers import JsonlLog
 from r1lab.records.progress import Progress
 from r1lab.records.tables import ROLLOUTS, SCORES, STEPS, Table, rollout_rows, score_rows
 from r1lab.rewards.rubric import FaultBudget, Rubric
 from r1lab.rollouts.collect import Collector
 from r1lab.training.checkpoint import Checkpoints
-from r1lab.training.grpo import GRPOModule, gather
+from r1lab.training.grpo import GRPOModule
 from r1lab.training.sft import SFTModule
 from r1lab.types import Group, Question
 from r1lab.verifiers.math_answer import same
@@ -165,7 +166,7 @@ class Evaluator(L.Callback):
             )  # fmt: skip
             weights = self.collector.rubric.weights(0)
             self.tables.write_groups(groups, weights, module.phase, module.step, f"evaluation-{kind}", rank)
-            outcomes = all_outcomes([outcome(group) for group in groups])
+            outcomes = sorted(ranks.gathered([outcome(group) for group in groups]), key=lambda o: o.index)
             numbers = {
                 "phase": module.phase,
                 "step": module.step,
@@ -197,11 +198,6 @@ def evaluation_line(numbers: Mapping[str, Any]) -> str:
         f"  pass@1 {p['mean']:.1%} [{p['low']:.1%}, {p['high']:.1%}]{vote}, "
         f"format {numbers['format_share']:.0%}, length {numbers['mean_length']:.1f} tokens"
     )
-
-
-def all_outcomes(mine: list[Outcome]) -> list[Outcome]:
-    """The outcomes of all ranks in the order of the questions."""
-    return sorted(gather(mine), key=lambda o: o.index)
 
 
 @dataclass(eq=False)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint import CheckpointException
 from torch.distributed.checkpoint.state_dict import (
@@ -21,6 +20,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
+from r1lab import ranks
 from r1lab.errors import StorageError
 from r1lab.models.export import export
 
@@ -43,17 +43,17 @@ class Checkpoints:
         """Writes the module's models, its optimizer and `state` beside the others, then renames; all ranks call it."""
         target = self.folder / f"step-{state['step']:06d}"
         draft = self.folder / f".{target.name}.draft"
-        if is_first_rank():
+        if ranks.is_first():
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
-        barrier()
+        ranks.barrier()
         try:
             export(module.policy.model, tokenizer, draft / "policy")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # torch warns of running without process groups, which is meant
-                dcp.save(trainer_state(module), checkpoint_id=draft / "trainer", no_dist=not dist.is_initialized())
-            barrier()
-            if is_first_rank():
+                dcp.save(trainer_state(module), checkpoint_id=draft / "trainer", no_dist=ranks.count() == 1)
+            ranks.barrier()
+            if ranks.is_first():
                 for file in (draft / "policy").iterdir():
                     file.rename(draft / file.name)
                 (draft / "policy").rmdir()
@@ -73,7 +73,7 @@ class Checkpoints:
                 f"{reason}; {free / 1e6:,.1f} MB free under {self.folder}",
                 "Free space and run the same command: it goes on from the newest checkpoint.",
             ) from error
-        barrier()
+        ranks.barrier()
         return target
 
     def all(self) -> list[Path]:
@@ -96,7 +96,7 @@ class Checkpoints:
         state = trainer_state(module)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dcp.load(state, checkpoint_id=path / "trainer", no_dist=not dist.is_initialized())
+            dcp.load(state, checkpoint_id=path / "trainer", no_dist=ranks.count() == 1)
         for name, model in module.models.items():
             set_model_state_dict(model, state[name])
         set_optimizer_state_dict(module.policy, module.trainer.optimizers[0], state["optimizer"])
@@ -156,12 +156,3 @@ def digest(file: Path) -> str:
     """blake2b of a file's bytes."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
-def is_first_rank() -> bool:
-    return not dist.is_initialized() or dist.get_rank() == 0
-
-
-def barrier() -> None:
-    if dist.is_initialized():
-        dist.barrier()

@@ -10,8 +10,8 @@ from typing import Any
 
 import lightning as L
 import torch
-import torch.distributed as dist
 
+from r1lab import ranks
 from r1lab.data.mix import Mix, State
 from r1lab.functional.aggregate import Counts
 from r1lab.functional.packing import pack
@@ -25,7 +25,7 @@ from r1lab.rollouts.refill import Collected, collect
 from r1lab.rollouts.selection import Selection
 from r1lab.training.metrics import PhaseMetrics, PhaseReport
 from r1lab.training.objective import Objective
-from r1lab.training.optim import AdamW, clip_gradients, set_learning_rate, sum_gradients
+from r1lab.training.optim import AdamW, clip_gradients, set_learning_rate
 from r1lab.training.reference import frozen_copy, is_due, replace, with_reference
 from r1lab.training.strategy import shard
 from r1lab.types import Group, PackedBatch
@@ -109,6 +109,10 @@ class GRPOModule(L.LightningModule):
         return batch
 
     def training_step(self, phase: Phase, _batch_index: int) -> None:
+        """One rollout phase: collect scored groups, pack them, update K minibatches a epoch, refresh the reference.
+
+        paper section 3.1 (GRPO) and the supplement's training details; `report` holds what came of it.
+        """
         start, recipe, metrics = self.step, at_step(self.recipe, self.step), PhaseMetrics()
         collected = self.collect(phase, recipe)
         minibatches = self.pack(phase, collected.kept, recipe, metrics)
@@ -143,14 +147,14 @@ class GRPOModule(L.LightningModule):
                 sample=lambda questions: self.collector(
                     questions, params, plan.group_size, (self.seed, "train", phase.number), self.step
                 ),
-                union=lambda places: union(places, plan.questions, self.device),
+                union=lambda places: union(places, plan.questions),
             )
 
     def observe(self, mix: Mix, collected: Collected) -> State:
         """Where the mix goes on after it has seen, of all ranks, how often each question was passed."""
         if mix.difficulty is None:
             return collected.cursor
-        seen = gather([(group.index, mix.difficulty.observation(group)) for group in collected.groups])
+        seen = ranks.gathered([(group.index, mix.difficulty.observation(group)) for group in collected.groups])
         return mix.observe(collected.cursor, [observation for _, observation in sorted(seen, key=lambda s: s[0])])
 
     def pack(self, phase: Phase, kept: Mapping[int, Group], recipe: Recipe, metrics: PhaseMetrics) -> list[Minibatch]:
@@ -195,8 +199,8 @@ class GRPOModule(L.LightningModule):
                 loss, stats = recipe.objective(logprobs, batch, minibatch.counts)
                 self.backward_without_sync(loss)
                 metrics.add(loss, logprobs, entropy, stats, batch)
-            if not is_sharded(self.policy) and self.trainer.world_size > 1:
-                sum_gradients(parameters)
+            if not is_sharded(self.policy):
+                ranks.sum_gradients(parameters)
             metrics.grad_norm(clip_gradients(parameters, recipe.optim.max_grad_norm))
             set_learning_rate(optimizer.optimizer, recipe.optim.lr)
             optimizer.step()
@@ -218,14 +222,14 @@ class GRPOModule(L.LightningModule):
 
     def over_all_ranks(self, packed: list[Minibatch], pad_id: int) -> list[Minibatch]:
         """Minibatches with the counts of all ranks, and as many microbatches as the busiest rank has."""
-        rows = reduced([[b.counts.sequences, b.counts.tokens] for b in packed], dist.ReduceOp.SUM, self.device)
-        sizes = reduced([len(b.batches) for b in packed], dist.ReduceOp.MAX, self.device)
+        totals = ranks.summed([[b.counts.sequences, b.counts.tokens] for b in packed])
+        sizes = ranks.highest([len(b.batches) for b in packed])
         return [
             Minibatch(
                 b.batches + [pack([[]], pad_id)] * (max(size, 1) - len(b.batches)),
-                Counts(max(row[0], 1), max(row[1], 1)),
+                Counts(*(max(number, 1) for number in total)),
             )
-            for b, row, size in zip(packed, rows, sizes)
+            for b, total, size in zip(packed, totals, sizes)
         ]
 
 
@@ -245,26 +249,8 @@ class Phases:
             yield Phase(number, self.mix, plan.assignment(seed, number, self.rank, self.world_size))
 
 
-def reduced(values, operation, device) -> list:
-    """Nested lists of integers reduced over all ranks."""
-    if not dist.is_initialized() or dist.get_world_size() == 1:
-        return values
-    tensor = torch.tensor(values, device=device)
-    dist.all_reduce(tensor, operation)
-    return tensor.tolist()
-
-
-def union(places: Sequence[int], num_places: int, device) -> list[int]:
+def union(places: Sequence[int], num_places: int) -> list[int]:
     """The places (0 to Q-1) that any rank names, in order."""
     named = set(places)
-    flags = reduced([int(place in named) for place in range(num_places)], dist.ReduceOp.MAX, device)
+    flags = ranks.highest([int(place in named) for place in range(num_places)])
     return [place for place, flag in enumerate(flags) if flag]
-
-
-def gather(mine: list[Any]) -> list[Any]:
-    """The items of all ranks, rank after rank."""
-    if not dist.is_initialized() or dist.get_world_size() == 1:
-        return mine
-    parts: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(parts, mine)
-    return [item for part in parts for item in part]

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
+from r1lab import ranks
 from r1lab.types import Group, PackedBatch, Status
 
 PEAKS = ("ratio_max", "mismatch_max", "grad_norm")
@@ -70,7 +70,8 @@ class PhaseMetrics:
         for name, value in group_sums(groups).items():
             self.sums[name] += value
         self.sums["groups_kept"] += num_kept
-        sums, peaks = over_ranks(self.sums, sum), over_ranks(self.peaks, max)
+        sums = defaultdict(float, ranks.summed_by_name(plain(self.sums)))
+        peaks = ranks.highest_by_name(plain(self.peaks))
         judged, rollouts = max(sums["judged"], 1), max(sums["rollouts"], 1)
         tokens = max(sums["update_tokens"], 1)
         return {
@@ -119,12 +120,6 @@ def group_sums(groups: Sequence[Group]) -> dict[str, float]:
     return sums
 
 
-def over_ranks(values: dict[str, Tensor | float], combine) -> dict[str, float]:
-    """Plain numbers, combined over all ranks; every rank must hold the same names."""
-    names = sorted(values)
-    row = torch.tensor([float(values[name]) for name in names], dtype=torch.float64)
-    if dist.is_initialized() and dist.get_world_size() > 1:
-        on_gpu = dist.get_backend() == "nccl"
-        row = row.cuda() if on_gpu else row
-        dist.all_reduce(row, dist.ReduceOp.SUM if combine is sum else dist.ReduceOp.MAX)
-    return defaultdict(float, zip(names, row.tolist()))
+def plain(values: Mapping[str, Tensor | float]) -> dict[str, float]:
+    """Numbers that wait for no device any more."""
+    return {name: float(value) for name, value in values.items()}

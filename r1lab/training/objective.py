@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from r1lab.functional.aggregate import Counts
 from r1lab.functional.kl import KL
 from r1lab.functional.schedules import as_schedule
 from r1lab.types import PackedBatch
 
-Stats = dict[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Stats = dict[str, "Tensor"]
 """Sums over the counted tokens of a microbatch, without gradient."""
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from r1lab.errors import TrainingError
 from r1lab.functional.schedules import require
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class AdamW:
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The torch optimizer over the parameters that train; its learning rate is set before every step."""
+        import torch
+
         return torch.optim.AdamW(
             [p for p in parameters if p.requires_grad],
             lr=0.0,
@@ -48,7 +51,9 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> float
 
     Raises TrainingError when the norm is not finite: a step on it would destroy the weights.
     """
-    norm = nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], max_norm)
+    import torch
+
+    norm = torch.nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], max_norm)
     norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
     if not torch.isfinite(norm):
         raise TrainingError(
@@ -63,31 +68,3 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """The same learning rate for all parameter groups."""
     for group in optimizer.param_groups:
         group["lr"] = lr
-
-
-def sum_gradients(parameters: Iterable[nn.Parameter], bucket_bytes: int = 2**26) -> None:
-    """Sums plain gradients over all ranks in place, in buckets: the loss was divided by the global count already."""
-    import torch.distributed as dist
-
-    bucket: list[Tensor] = []
-
-    def flush():
-        if bucket:
-            flat = torch.cat([g.reshape(-1) for g in bucket])
-            dist.all_reduce(flat)
-            for gradient, total in zip(bucket, flat.split([g.numel() for g in bucket])):
-                gradient.copy_(total.view_as(gradient))
-            bucket.clear()
-
-    for parameter in parameters:
-        if not parameter.requires_grad:
-            continue
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-        if bucket and (
-            bucket[0].dtype != parameter.grad.dtype
-            or sum(g.nbytes for g in bucket) + parameter.grad.nbytes > bucket_bytes
-        ):
-            flush()
-        bucket.append(parameter.grad)
-    flush()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import nn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from r1lab.errors import ConfigError
 
+if TYPE_CHECKING:
+    from torch import nn
+
 KINDS = ("auto", "single", "ddp", "fsdp")
+DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/kfd", "/dev/dxg")
+"""What the drivers of NVIDIA, Jetson, AMD and WSL put there: without any of them there is no GPU to ask torch for."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,13 @@ class Strategy:
 
     @property
     def on_gpu(self) -> bool:
-        return self.accelerator == "gpu" or (self.accelerator == "auto" and torch.cuda.is_available())
+        return self.accelerator == "gpu" or (self.accelerator == "auto" and num_gpus() > 0)
 
     @property
     def local_size(self) -> int:
         """Processes on each node."""
-        return self.devices or (torch.cuda.device_count() if self.on_gpu else 1)
+        all_gpus = self.on_gpu and self.kind != "single"
+        return self.devices or (num_gpus() if all_gpus else 0) or 1
 
     @property
     def world_size(self) -> int:
@@ -78,8 +82,19 @@ class Strategy:
     def set_threads(self) -> None:
         """Gives torch its CPU threads."""
         if self.threads:
+            import torch
+
             torch.set_num_threads(self.threads)
             os.environ["OMP_NUM_THREADS"] = str(self.threads)  # for the processes Lightning starts
+
+
+def num_gpus() -> int:
+    """GPUs that torch can use; torch takes a second to import, and is asked only where there is a driver."""
+    if not any(Path(driver).exists() for driver in DRIVERS):
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def shard(policy: nn.Module, mesh) -> None:

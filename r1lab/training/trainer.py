@@ -17,7 +17,6 @@ from r1lab.training.strategy import Strategy
 def build_trainer(strategy: Strategy, callbacks: Sequence[Any] = (), logger: Any = None) -> L.Trainer:
     """A Trainer for one pass over the batches it is given; checkpoints, progress and records are callbacks of ours."""
     quiet()
-    strategy.set_threads()
     return L.Trainer(
         **strategy.trainer_arguments(),
         max_epochs=1,

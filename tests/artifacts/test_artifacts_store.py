@@ -52,11 +52,13 @@ def test_a_stored_artifact_is_not_built_again(tmp_path):
     store.put("policy", "abc", lambda folder: pytest.fail("built twice"), STATED)
 
 
-@pytest.mark.parametrize("damage", ["shorter", "missing", "no manifest", "torn manifest"])
-def test_a_damaged_artifact_is_none_and_is_built_anew(tmp_path, damage):
+@pytest.mark.parametrize("damage", ["zeros", "shorter", "missing", "no manifest", "torn manifest"])
+def test_a_damaged_artifact_is_none_is_said_and_is_built_anew(tmp_path, damage, caplog):
     store = Store(tmp_path)
     path = store.put("policy", "abc", build, STATED).path
-    if damage == "shorter":
+    if damage == "zeros":  # of the same size, as a disk leaves them that lost its power
+        (path / "weights.bin").write_bytes(bytes(1000))
+    elif damage == "shorter":
         os.truncate(path / "weights.bin", 999)
     elif damage == "missing":
         (path / "deep/vocab.txt").unlink()
@@ -65,8 +67,11 @@ def test_a_damaged_artifact_is_none_and_is_built_anew(tmp_path, damage):
     else:
         os.truncate(path / "manifest.json", 20)
     assert store.get("policy", "abc") is None
-    store.put("policy", "abc", build, STATED)
-    assert (path / "weights.bin").stat().st_size == 1000 and (path / "deep/vocab.txt").exists()
+    named = {"zeros": "weights.bin", "shorter": "weights.bin", "missing": "deep/vocab.txt"}.get(damage, "manifest.json")
+    assert f"{path} is damaged ({named}) and counts as not there." in caplog.text
+    built = store.put("policy", "abc", build, STATED)
+    assert (path / "weights.bin").read_bytes() == b"w" * 1000 and (path / "deep/vocab.txt").exists()
+    assert store.get("policy", "abc") == built
     assert visible(store) == {"abc"}
 
 

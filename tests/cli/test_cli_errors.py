@@ -38,9 +38,24 @@ def test_a_value_outside_its_choices():
     assert done.returncode != 0 and "auto" in done.stderr and "never" in done.stderr
 
 
-def test_a_misspelt_key_is_found_before_anything_is_built():
-    done = r1lab("stage.max_stepz=3")
-    assert done.returncode != 0 and "max_stepz" in done.stderr
+@pytest.mark.parametrize(
+    "override, meant",
+    [("stage.max_stepz=3", "stage.max_steps"), ("max_steps=3", "stage.max_steps"), ("modle=v3base", "model"),
+     ("experiment=tiny", "experiments"), ("run.sed=3", "run.seed"), ("stage.optim.lr=1", "optim.lr"),
+     ("+seed=3", "run.seed"), ("+stage.max_stepz=3", "max_steps")],
+)  # fmt: skip
+def test_a_key_that_there_is_not_names_the_nearest(override, meant, tmp_path):
+    done = r1lab(override, f"run.root={tmp_path}")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr and f"Did you mean {meant}?" in done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_multirun_says_so_too(tmp_path):
+    done = r1lab("-m", "run.seed=0,1", "stage.max_stepz=3", f"run.root={tmp_path}")
+    assert done.returncode == 1 and "Did you mean stage.max_steps?" in done.stderr and "Traceback" not in done.stderr
+    done = r1lab("-m", "run.seed=0,1", "optim.lr=-1", f"run.root={tmp_path}")
+    assert done.returncode == 1 and "lr must be >= 0, found -1" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_all_faults_of_a_configuration_at_once(tmp_path):
@@ -56,8 +71,9 @@ def test_all_faults_of_a_configuration_at_once(tmp_path):
 
 def test_parts_that_refuse_their_values(tmp_path):
     done = r1lab(f"run.root={tmp_path}", "objective.surrogate.clip_low=-1", "optim.lr=-1")
-    assert done.returncode == 1
-    assert "clip_low must be >= 0, found -1" in done.stderr and "lr must be >= 0, found -1" in done.stderr
+    assert done.returncode == 1 and "2 faults" in done.stderr
+    assert "stage.objective.surrogate: clip_low must be >= 0, found -1" in done.stderr
+    assert "stage.optim: lr must be >= 0, found -1" in done.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -27,6 +27,7 @@ BEFORE = {
     "cons_at_16": share(0.3, 0.25, 0.35),
     "format_share": 0.32,
     "mean_length": 12.5,
+    "accuracy_by_domain": {"logic": share(0.1, 0.05, 0.2), "math": share(0.2, 0.1, 0.3)},
     "accuracy_by_level": {"1": share(0.4, 0.3, 0.5), "2": None},
 }
 AFTER = {
@@ -36,6 +37,7 @@ AFTER = {
     "cons_at_16": share(0.867, 0.82, 0.91),
     "format_share": 0.99,
     "mean_length": 1025.0,
+    "accuracy_by_domain": {"logic": share(0.4, 0.3, 0.5), "math": share(0.9, 0.8, 1.0)},
     "accuracy_by_level": {"1": share(0.35, 0.3, 0.4), "2": share(0.2, 0.1, 0.3)},
 }
 
@@ -49,6 +51,9 @@ def test_the_table_has_intervals_gains_and_the_paper():
         ["pass@1", "15.6% [12.0, 19.0]", "77.9% [74.0, 81.5]", "+62.3 points", "15.6% -> 77.9%"],
         # 86.7 - 30.0 = 56.7
         ["cons@16", "30.0% [25.0, 35.0]", "86.7% [82.0, 91.0]", "+56.7 points", "-> 86.7% (self-consistency)"],
+        # 40 - 10 = 30 and 90 - 20 = 70
+        ["logic", "10.0% [5.0, 20.0]", "40.0% [30.0, 50.0]", "+30.0 points"],
+        ["math", "20.0% [10.0, 30.0]", "90.0% [80.0, 100.0]", "+70.0 points"],
         # 35 - 40 = -5: a loss is shown as a loss
         ["level 1", "40.0% [30.0, 50.0]", "35.0% [30.0, 40.0]", "-5.0 points"],
         ["level 2", "-", "20.0% [10.0, 30.0]", "-"],
@@ -56,11 +61,11 @@ def test_the_table_has_intervals_gains_and_the_paper():
         # 1025 - 12.5 = 1012.5
         ["mean length", "12.5 tokens", "1,025.0 tokens", "+1,012.5"],
     ]
-    assert len({line.index(word) for line, word in zip(lines[1:4], ("77.9%", "86.7%", "35.0%"), strict=True)}) == 1
+    assert len({line.index(word) for line, word in zip(lines[1:4], ("77.9%", "86.7%", "40.0%"), strict=True)}) == 1
 
 
 def test_the_table_stands_where_nothing_was_judged():
-    nothing = {**BEFORE, "pass_at_1": None, "cons_at_16": None, "accuracy_by_level": {}}
+    nothing = {**BEFORE, "pass_at_1": None, "cons_at_16": None, "accuracy_by_domain": {}, "accuracy_by_level": {}}
     assert "pass@1        -  " in before_after_table(nothing, AFTER)
 
 

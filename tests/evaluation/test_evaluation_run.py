@@ -9,9 +9,9 @@ from r1lab.types import Completion, Finish, Group, Question, Response, Rollout, 
 from r1lab.verifiers.math_answer import same
 
 
-def outcome(index, correct, answers, level=1, faults=0):
-    n = len(correct)
-    return Outcome(index, level, list(correct), list(answers), [True] * n, [10] * (n + faults), [False] * n, faults)
+def outcome(index, correct, answers, level=1, faults=0, domain="math"):
+    n, right = len(correct), list(correct)
+    return Outcome(index, domain, level, right, list(answers), [True] * n, [10] * (n + faults), [False] * n, faults)
 
 
 def test_pass_at_1_and_the_vote_by_hand():
@@ -22,7 +22,7 @@ def test_pass_at_1_and_the_vote_by_hand():
             # 1 of 4 right; the wrong 7 wins
             outcome(1, [True, False, False, False], ["9", "7", "7", "7"], level=2),
             # none right, three unparsed: they cannot win, and the wrong one does
-            outcome(2, [False, False, False, False], [None, None, None, "5"], level=2),
+            outcome(2, [False, False, False, False], [None, None, None, "5"], level=2, domain="logic"),
         ],
         4, same, seed=0,
     )  # fmt: skip
@@ -31,6 +31,8 @@ def test_pass_at_1_and_the_vote_by_hand():
     assert numbers["pass_at_4"]["mean"] == pytest.approx(2 / 3)
     assert numbers["accuracy_by_level"]["1"]["mean"] == 0.5
     assert numbers["accuracy_by_level"]["2"]["mean"] == pytest.approx(0.125)
+    assert numbers["accuracy_by_domain"]["math"]["mean"] == pytest.approx(0.375)
+    assert numbers["accuracy_by_domain"]["logic"]["mean"] == 0
     assert numbers["answered_share"] == pytest.approx(9 / 12)
     low, high = numbers["pass_at_1"]["low"], numbers["pass_at_1"]["high"]
     assert 0 <= low < numbers["pass_at_1"]["mean"] < high <= 0.5

@@ -17,7 +17,8 @@ from transformers import (
 
 from r1lab.errors import ModelError, StorageError
 from r1lab.models.export import ShardWriter, check_space, export
-from r1lab.models.policy import check_folder, load_model, load_tokenizer
+from r1lab.models.folder import check_folder
+from r1lab.models.policy import load_model, load_tokenizer
 
 SMALL = {"vocab_size": 40, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
 CONFIGS = {

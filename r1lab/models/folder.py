@@ -1,0 +1,103 @@
+"""A model's folder: whether it is whole, seen from its headers, and which model it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from r1lab.errors import ModelError
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
+INDEX, WEIGHTS = "model.safetensors.index.json", "model.safetensors"
+SAMPLED_BYTES = 2**22
+"""Of the beginning, the middle and the end of a file, to tell it from others."""
+AGAIN = "Fetch or export the model again."
+
+
+def check_folder(path: str | Path) -> None:
+    """A model folder is whole: config, tokenizer, every shard present, none cut short; reads headers only.
+
+    Raises ModelError on the first fault of each kind, with all missing shards listed.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ModelError("There is no such model folder.", str(folder), "Give an existing folder or a hub id.")
+    if not (folder / "config.json").is_file():
+        remedy = "Give the folder that holds config.json beside the weights."
+        raise ModelError("The folder is not a model: it has no config.json.", str(folder), remedy)
+    _read_json(folder / "config.json")
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        remedy = "Copy tokenizer.json and tokenizer_config.json beside the weights."
+        raise ModelError(
+            "The model folder has no tokenizer.", f"none of {', '.join(TOKENIZER_FILES)} in {folder}", remedy
+        )
+    _check_weights(folder)
+
+
+def _check_weights(folder: Path) -> None:
+    """Shards named by the index (or the single file) exist, are whole, and hold the tensors that the index promises."""
+    sharded = (folder / INDEX).is_file()
+    weight_map = _read_json(folder / INDEX).get("weight_map", {}) if sharded else {}
+    shards = sorted(set(weight_map.values())) if sharded else [WEIGHTS]
+    missing = [name for name in shards if not (folder / name).is_file()]
+    if missing or not shards:
+        found = f"{len(missing)} of {len(shards)} missing in {folder}: {few(missing)}"
+        raise ModelError("Weight files are missing.", found, AGAIN)
+    for name in shards:
+        held = safetensors_names(folder / name)
+        absent = [tensor for tensor, shard in weight_map.items() if shard == name and tensor not in held]
+        if absent:
+            wrong = "A weight file is not the one that its index describes."
+            raise ModelError(wrong, f"{name} lacks {few(absent)}", AGAIN)
+
+
+def safetensors_names(path: Path) -> set[str]:
+    """Names of the tensors in a safetensors file, its length compared with its header; ModelError if it is cut short.
+
+    The file is: header length (8 bytes, little endian), JSON header with ``data_offsets``, data.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = file.read(length) if 8 + length <= size else b""
+    try:
+        ends = {name: entry["data_offsets"][1] for name, entry in json.loads(header).items() if name != "__metadata__"}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError("A weight file is broken.", f"{path.name}: unreadable header", AGAIN) from error
+    promised = 8 + length + max(ends.values(), default=0)
+    if size != promised:
+        found = f"{path.name}: {size} bytes where its header promises {promised}"
+        raise ModelError("A weight file is cut short or overwritten.", found, AGAIN)
+    return set(ends)
+
+
+def folder_digests(path: str | Path) -> dict[str, str]:
+    """The digest of each file that makes the model of a folder, by its name."""
+    files = sorted(file for file in Path(path).glob("*") if file.suffix in (".json", ".safetensors", ".jinja"))
+    return {file.name: file_digest(file) for file in files}
+
+
+def file_digest(path: Path) -> str:
+    """Size, beginning, middle and end of a file, hashed: training changes every tensor, and a shard has gigabytes."""
+    size = path.stat().st_size
+    hashed = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        for start in sorted({0, max(0, size // 2 - SAMPLED_BYTES // 2), max(0, size - SAMPLED_BYTES)}):
+            file.seek(start)
+            hashed.update(file.read(SAMPLED_BYTES))
+    return hashed.hexdigest()[:16]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path.name} is not valid JSON.", f"{path}: {error}", AGAIN) from error
+
+
+def few(names: list[Any], limit: int = 8) -> str:
+    """A list for people: the first names and how many more."""
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return (", ".join(map(str, names[:limit])) or "nothing") + rest

@@ -1,0 +1,64 @@
+"""A configuration is judged without the libraries that take seconds to import."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECK = """
+import sys
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf, open_dict
+from r1lab.config import paths, schema
+from r1lab.config.check import check
+from r1lab.errors import ConfigError
+paths.register(), schema.register()
+with initialize_config_dir(sys.argv[1], version_base="1.3"):
+    config = compose("config", overrides=sys.argv[2:], return_hydra_config=True)
+HydraConfig.instance().set_config(config)
+with open_dict(config):
+    config.pop("hydra")
+try:
+    check(config)
+    print("sound")
+except ConfigError as error:
+    print(error)
+print(*{"torch", "lightning", "transformers", "math_verify", "pyarrow", "rich", "wandb"} & set(sys.modules))
+"""
+
+
+def checked(*overrides):
+    """What the check says, and the heavy libraries that it has imported."""
+    command = [sys.executable, "-c", CHECK, str(ROOT / "conf"), *overrides]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    *said, heavy = done.stdout.split("\n")[:-1]
+    return "\n".join(said), heavy.split()
+
+
+@pytest.mark.parametrize(
+    "overrides", [["stage=r1zero"], ["stage=evaluate"], ["stage=pretrain"], ["scale=local", "experiments=tiny"]]
+)
+def test_a_sound_configuration_imports_nothing_heavy(overrides):
+    assert checked(*overrides) == ("sound", [])
+
+
+@pytest.mark.parametrize(
+    "overrides, said",
+    [
+        (["optim.lr=-1", "engine.max_rows=0"], ["stage.optim: lr must be >= 0", "engine.max_rows=512"]),
+        (["stage.plan.minibatches=3"], ["questions=32 do not split into minibatches=3"]),
+        (["strategy=single", "strategy.devices=2"], ["stage.strategy: strategy=single is one process."]),
+        (["model=folder"], ["model.published.source has no value"]),
+        (["model=smollm2_135m", "model.published.dtype=fp8"], ["model.published.dtype=fp8", "float32, bfloat16"]),
+        (["stage=rescore"], ["Try stage.folder=FOLDER"]),
+        (["mix.seed=${nowhere.seed}"], ["mix.seed: ", "nowhere"]),
+    ],
+)
+def test_a_faulty_one_neither(overrides, said):
+    text, heavy = checked(*overrides)
+    assert all(words in text for words in said), text
+    assert heavy == []

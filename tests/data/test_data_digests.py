@@ -1,0 +1,59 @@
+"""What a mix reads is told by content: the same command over changed data is another run."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from r1lab.data.digests import data_digest
+from r1lab.data.filters import Decontaminate, Duplicates
+from r1lab.data.mix import FileSource, GeneratedSource, Mix
+from r1lab.data.questions import Fields
+from r1lab.errors import DataError
+
+GENERATED = GeneratedSource(families=["sums"], levels=[1], languages=["en"])
+
+
+def source(folder: Path, **changes) -> FileSource:
+    for name in ("train.jsonl", "test.jsonl"):
+        (folder / name).write_text(json.dumps({"question": f"{folder.name} {name}?", "answer": 1}) + "\n")
+    given = {"path": str(folder), "train": "train.jsonl", "heldout": "test.jsonl"} | changes
+    return FileSource(**given, fields=Fields(text="question", answer="answer"))
+
+
+def test_each_file_once_by_its_whole_content(tmp_path):
+    mix = Mix({"a": source(tmp_path), "b": GENERATED}, {"a": 1, "b": 1}, seed=1)
+    expected = {name: sha256((tmp_path / name).read_bytes()).hexdigest()[:16] for name in ("test.jsonl", "train.jsonl")}
+    assert mix.digests() == {f"sources.a/{name}": digest for name, digest in expected.items()}
+    one_file = source(tmp_path, heldout="train.jsonl", heldout_share=0.5)
+    assert one_file.digests() == {"train.jsonl": expected["train.jsonl"]}
+
+
+def test_one_changed_byte_of_the_same_length_is_another_digest(tmp_path):
+    mix = Mix({"a": source(tmp_path)}, {"a": 1}, seed=1)
+    before = mix.digests()
+    content = bytearray((tmp_path / "train.jsonl").read_bytes())
+    content[-4] ^= 1
+    (tmp_path / "train.jsonl").write_bytes(content)
+    after = mix.digests()
+    assert {place for place in before if before[place] != after[place]} == {"sources.a/train.jsonl"}
+
+
+def test_generated_questions_have_none():
+    assert Mix({"b": GENERATED}, {"b": 1}, seed=1).digests() == {}
+
+
+def test_benchmarks_that_decide_what_is_dropped_count(tmp_path):
+    (tmp_path / "bench").mkdir()
+    against = Mix({"c": source(tmp_path / "bench", train=None)}, {"c": 1}, seed=1)
+    filters = {"twice": Duplicates(), "clean": Decontaminate(against, 10)}
+    mix = Mix({"b": GENERATED}, {"b": 1}, seed=1, filters=filters)
+    assert list(mix.digests()) == ["filters.clean/sources.c/test.jsonl"]
+
+
+def test_a_file_that_is_not_there_and_a_folder_nobody_named(tmp_path):
+    with pytest.raises(DataError, match="no file nothing"):
+        data_digest(tmp_path / "nothing.jsonl")
+    with pytest.raises(DataError, match="folder of the data is not given"):
+        source(tmp_path, path=None).digests()
