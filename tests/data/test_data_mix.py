@@ -214,11 +214,16 @@ REAL = {  # training questions by source and held-out questions
     "mmlu_stem": ({"mmlu_stem": 0}, 3018),
     "knights_knaves": ({"three_people": 900, "five_people": 900}, 200),
 }
-GENERATED_MIXES = {"local", "code", "stem", "logic", "reasoning_gym"}
+GENERATED_MIXES = {"local", "math", "code", "stem", "logic", "general", "reasoning_gym"}
+DOMAIN_MIXES = {"reasoning", "all_scenarios"}
+"""In test_data_domain_mixes.py."""
+GENERAL_MIXES = {"do_not_answer", "hh_harmless", "hh_harmless_pairs", "hh_harmless_points", "hh_helpful_pairs"}
+"""In test_data_preferences.py."""
 
 
 def test_every_mix_of_conf_is_tested():
-    assert {path.stem for path in (CONF / "mix").glob("*.yaml")} == {*GENERATED_MIXES, *REAL}
+    assert {path.stem for path in (CONF / "mix").glob("*.yaml")} == {
+        *GENERATED_MIXES, *REAL, *DOMAIN_MIXES, *GENERAL_MIXES}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REAL)
