@@ -84,7 +84,7 @@ class RewardModelReward(Reward):
             values = list(self.model([rollouts[place].question.text for place in texts], list(texts.values())))
             if len(values) != len(texts):
                 raise ValueError(f"{len(values)} scores for {len(texts)} responses")
-        except R1LabError:
+        except (R1LabError, ImportError):  # not the responses' fault
             raise
         except Exception as error:
             values = [f"{type(error).__name__}: {error}"[:200]] * len(texts)
@@ -118,13 +118,18 @@ class SequenceClassifier:
         import torch
         from transformers import AutoModelForSequenceClassification
 
-        from r1lab.models.policy import check_source, load_tokenizer, torch_dtype
+        from r1lab.models.policy import check_dtype, check_source, load_tokenizer
 
+        check_dtype(self.dtype)
         check_source(self.source, None)
         tokenizer = load_tokenizer(self.source)
-        model, info = AutoModelForSequenceClassification.from_pretrained(
-            self.source, dtype=torch_dtype(self.dtype), output_loading_info=True
-        )
+        try:
+            model, info = AutoModelForSequenceClassification.from_pretrained(
+                self.source, dtype=getattr(torch, self.dtype), output_loading_info=True
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            found = f"{self.source}: {str(error).splitlines()[0]}"
+            raise ModelError("The reward model cannot be loaded.", found, "Check the folder or the hub id.") from error
         missing = sorted(map(str, info["missing_keys"]))
         if missing or model.config.num_labels != 1:
             found = f"{self.source}: {model.config.num_labels} outputs, weights missing: {', '.join(missing) or 'none'}"
