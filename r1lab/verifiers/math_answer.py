@@ -165,7 +165,7 @@ class MathChecker:
         number = read_quantity(decimal)
         if number is None or not self._may_be_rounded(number) or not _is_number(value):
             return False
-        return bool(2 * 10**number.places * abs(_rational(number.value) - value).evalf(30) <= 1)
+        return bool(2 * 10**number.places * abs((_rational(number.value) - value).evalf(30)) <= 1)
 
 
 def vote_key(answer: str) -> tuple[str, Fraction | str]:
@@ -284,7 +284,8 @@ def _parse(text: str, degrees: str) -> Basic | None:
 def _equal(gold: Basic, value: Basic) -> bool:
     if _is_number(gold) and _is_number(value):
         # math-verify rounds to six decimals, which makes all small numbers equal.
-        gap = abs(_exact(gold) - _exact(value)).evalf(50)
+        # The number before abs: the absolute value of nested roots that cancel takes sympy minutes.
+        gap = abs((_exact(gold) - _exact(value)).evalf(50))
         return bool(gap <= abs(gold.evalf(50)) * _rational(Fraction(1, 10**30)))
     from math_verify import verify
 

@@ -32,7 +32,7 @@ _LATEX = [
         (r"(?<!\\)\\! ?|(?<=\d)\\,(?=\d{3}(?!\d))", ""),
         (r"(?<!\\)\\[,;:> ]|\\q?quad(?![A-Za-z])|(?<=[\w})\]{])~", " "),  # ~7 is a guess, 7~cm is not
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
-        (r"\\(?:textbf|textit|textrm|mathrm|mathbf|mbox|text) ?\{", r"\\text{"),
+        (r"\\(?:textbf|textit|textrm|textnormal|mathrm|mathbf|mbox|text) ?\{", r"\\text{"),
         (r"\\frac ?(\d) ?(\d)", r"\\frac{\1}{\2}"),
         (r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
         (r"\\frac ?\{([^{}]*)\} ?(\d)", r"\\frac{\1}{\2}"),
@@ -41,6 +41,11 @@ _LATEX = [
         (r"(?<!\\)\\%", "%"),
         (r"\^ ?(?:\{\\circ\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])", r"^\\circ"),
         (r"\{,\}", ","),
+        (r"<=|\\le(?:qslant)?(?![A-Za-z])", r"\\leq "),
+        (r">=|\\ge(?:qslant)?(?![A-Za-z])", r"\\geq "),
+        (r"!=|\\ne(?![A-Za-z])", r"\\neq "),
+        (r"\\lt(?![A-Za-z])", "<"),
+        (r"\\gt(?![A-Za-z])", ">"),
         (r"\\varnothing(?![A-Za-z])", r"\\emptyset"),
         (r"(?<=[\w})]) ?[和或与及] ?(?=[\w\\({-])", ", "),
     )
