@@ -20,7 +20,7 @@ ADVANTAGE = GroupNormalized(eps=1e-6, correction=0)
 
 
 def accuracy(weight=1.0):
-    return AccuracyReward(weight, {"math": MathChecker("either", 6)}, 1, 5.0, None)
+    return AccuracyReward(weight, {"math": MathChecker("either", "unit", 6)}, 1, 5.0, None)
 
 
 def groups(answers=ANSWERS):

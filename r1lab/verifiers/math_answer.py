@@ -6,9 +6,11 @@ What counts as equal:
 - The same number, exactly: 1/2 = 0.5 = 2/4, 1,234 = 1234. A decimal with at least ``significant_digits`` digits also
   equals a number that rounds to it: 0.333333 = 1/3, but 0.33 is not.
 - A unit, a currency or the base of a number (``52_8``) may be left out, not contradicted: 18 = $18 = 18 dollars, but
-  5 km is not 5 m. Units are not converted. Degrees are a unit: 90 degrees = 90.
+  5 km is not 5 m. Units are not converted.
+- Degrees by the setting ``degrees``: "unit" 90 degrees = 90; "angle" 90 degrees = pi/2. Inside sin, cos, ... an angle.
 - Percent by the setting ``percent``: "value" 50% = 0.5; "sign" 50% = 50, as if the sign were a unit; "either".
-- A name may stand before a value (``x = 3`` for 3); of a chain ``a = b = c`` every part must be equal.
+- A name may stand before a value (``x = 3`` for 3; ``x = 1, x = 2`` for 1, 2); of a chain ``a = b = c`` every part
+  must be equal.
 - Words as text, letter case aside. Anything else as math-verify says: sets, intervals, tuples, matrices, formulas.
 
 What never counts: several candidates ("3 or 4"), unless the gold answer lists the same.
@@ -21,6 +23,7 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from math import prod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from r1lab.types import Question, Score, Status
@@ -34,17 +37,31 @@ MAX_ANSWER_CHARS = 1000
 MAX_EXPONENT = 10_000
 MAX_FACTORIAL = 1_000
 MAX_DIGITS = 1_000
+MAX_DEPTH = 20
+"""Brackets in brackets; reading takes time that doubles with each, and no gold answer of MATH has more than five."""
 
 _RUN_OF_LETTERS = re.compile(r"[^\W\d_]{3,}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _COMMAND = re.compile(r"\\(?:begin|end) ?\{[^{}]*\}|\\[A-Za-z]+")
 _FUNCTIONS = {"and", "sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "max", "min", "mod"}
 _NAME = re.compile(r"(?:[A-Za-z]|\\[a-z]+)(?:_?\w{1,2})?(?:\([A-Za-z]\))?")
+_NAMED_PART = re.compile(r"(^|, ?)([A-Za-z])(?:_?\d)? ?= ?")
 _EQUALS = re.compile(r"(?<![<>!\\=])=(?!=)")
 _RATIO = re.compile(r"\d ?: ?\d")
 # Read by math-verify as something else than written: "1 2" as 3, "52_8" as 52, "5 \approx 3" as 5.
-_MISREAD = re.compile(r"\d \d|\d_|\\(?:approx|sim|simeq|equiv|to|rightarrow|Rightarrow|implies|iff)(?![A-Za-z])")
+_MISREAD = re.compile(r"(?<!_)\d \d|\d_|\\(?:approx|sim|simeq|equiv|to|rightarrow|Rightarrow|implies|iff)(?![A-Za-z])")
+_TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
 _UNIT_BEHIND = re.compile(r" ?\\text\{[A-Za-z. /]*\}(?:\^[23])?$")
 _PRODUCT = re.compile(r"\) ?\(|(?<![\w^.,{])(\d+) ?\(")
+_WARM = (
+    (r"2\sqrt{3}", r"\sqrt{12}"), (r"2\sqrt{3}", "1"), (r"\frac{3\pi}{4}", r"3\pi/4"), ("2^{10}", "2^{9}"),
+    ("x^2+3x+5", "x(x+3)+5"), (r"\frac{x+2}{x-1}", "(x+2)/(x-1)"), ("3x^2y", "3yx^2"), ("y=2x+3", "2x+3"),
+    ("(3,4]", "[3,4]"), (r"(-\infty,2)\cup(3,\infty)", r"(3,\infty)\cup(-\infty,2)"), (r"x \in [1,2]", "[1,2]"),
+    ("1, 2, 3", r"\{3,2,1\}"),
+    (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", r"\begin{bmatrix}1&2\\3&5\end{bmatrix}"),
+    ("3-5i", "-5i+3"), (r"1\pm\sqrt{19}", r"1+\sqrt{19},1-\sqrt{19}"), (r"\sin x + 1", r"1+\sin(x)"),
+    ("e^{2x}", r"e^{x} e^{x}"), (r"\log_{2} 9", r"2\log_{2} 3"), ("x<5", "5>x"),
+    (r"\sqrt[3]{2}", "2^{1/3}"), ("5!", "2(60)"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,6 +73,8 @@ class MathChecker:
 
     percent: Literal["value", "sign", "either"]
     """How a percent sign on one side only is read."""
+    degrees: Literal["unit", "angle"]
+    """What a degree sign is: a unit like any other, or the factor pi/180."""
     significant_digits: int
     """Digits a decimal needs before it may stand for a number that rounds to it."""
 
@@ -82,7 +101,7 @@ class MathChecker:
         if not key:
             return Score(0.0, reason="no readable answer", extracted=found)
         number, gold_number = read_quantity(found), read_quantity(gold)
-        if number and gold_number:
+        if number and gold_number and self._comparable(number, gold_number):
             return self._by_number(number, gold_number, found)
         if gold_number is None and _is_text(gold):
             same = key.casefold() == gold_key.casefold()
@@ -90,6 +109,10 @@ class MathChecker:
         if gold_number and _is_text(found) and not re.search(r"[\d\\]", found):
             return Score(0.0, reason="no readable answer", extracted=found)
         return None
+
+    def _comparable(self, number: Quantity, gold: Quantity) -> bool:
+        """Whether the numbers decide: not where one is an angle in degrees and the other a multiple of pi."""
+        return self.degrees == "unit" or number.unit == gold.unit or "degree" not in (number.unit, gold.unit)
 
     def _by_number(self, number: Quantity, gold: Quantity, found: str) -> Score:
         if not units_agree(number.unit, gold.unit):
@@ -112,12 +135,12 @@ class MathChecker:
         """Verdict by math-verify, gold first; every part of a chain of equations must be equal."""
         if _too_large(gold):
             return _bad_gold("the gold answer is too large to evaluate")
-        gold_value = _parse(gold)
+        gold_value = _parse(gold, self.degrees)
         if gold_value is None:
             return _bad_gold("the gold answer cannot be read")
         if _too_large(found):
             return Score(0.0, reason="no readable answer: too large to evaluate", extracted=found)
-        parts = [found] if _EQUALS.search(gold) else [part.strip() for part in _EQUALS.split(found)]
+        parts = [found] if _EQUALS.search(gold) else [part.strip() for part in _EQUALS.split(_without_names(found))]
         if len(parts) > 1 and _NAME.fullmatch(parts[0]):
             parts = parts[1:]
         scores = [self._part_by_value(part, gold, gold_value) for part in parts]
@@ -126,7 +149,7 @@ class MathChecker:
     def _part_by_value(self, part: str, gold: str, gold_value: Basic) -> Score:
         if decided := self._by_text(part, gold):
             return decided
-        value = _parse(part)
+        value = _parse(part, self.degrees)
         if value is None:
             return Score(0.0, reason="no readable answer")
         try:
@@ -142,7 +165,7 @@ class MathChecker:
         number = read_quantity(decimal)
         if number is None or not self._may_be_rounded(number) or not _is_number(value):
             return False
-        return bool(2 * 10**number.places * abs(_rational(number.value) - value).evalf(30) <= 1)
+        return bool(2 * 10**number.places * abs((_rational(number.value) - value).evalf(30)) <= 1)
 
 
 def vote_key(answer: str) -> tuple[str, Fraction | str]:
@@ -165,20 +188,21 @@ def same(one: str, other: str) -> bool:
 
 
 def warm_up() -> None:
-    """Import math-verify and run each path of it once, so that no worker pays for that."""
+    """Import math-verify and let it read and compare each kind of answer once, so that no worker pays for that.
+
+    The first answer of a kind costs up to a fifth of a second, later ones milliseconds; workers inherit what is warm.
+    """
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that it has no deadline: the pool has one
-    checker = MathChecker(percent="value", significant_digits=6)
-    for gold in (
-        r"\sqrt{2}",
-        r"\frac{x+1}{2}",
-        "(1,2]",
-        r"\{1,2\}",
-        r"\begin{pmatrix}1\\2\end{pmatrix}",
-        "y=2x",
-        r"3\pi",
-    ):
-        for found in (gold + "+0", gold.replace("2", "4"), "7"):
-            checker(found, Question("", "", gold))
+    checker = MathChecker(percent="value", degrees="unit", significant_digits=6)
+    for gold, found in _WARM:
+        checker(found, Question("", "", gold))
+
+
+def _without_names(text: str) -> str:
+    """``1, 2`` for ``x = 1, x = 2``: every part named, all by one letter; anything else as it is."""
+    names = _NAMED_PART.findall(text)
+    every = len(names) > 1 and len(names) == len(_EQUALS.findall(text)) == text.count(",") + 1
+    return _NAMED_PART.sub(r"\1", text) if every and len({name for _, name in names}) == 1 else text
 
 
 def _bad_gold(reason: str) -> Score:
@@ -200,8 +224,26 @@ def _too_large(text: str) -> bool:
         return True
     if any(int(digits) > MAX_FACTORIAL for digits in re.findall(r"(\d+) ?[)}]* ?!", text)):
         return True
+    if any(int(top) > MAX_FACTORIAL for top in re.findall(r"\\binom ?\{? ?(\d+)", text)):
+        return True
+    if numeric and re.search(r"[)}] ?(?:\^|\*\*)", text) and _power_of_power(text):
+        return True
     powers = re.findall(r"(?:\^|\*\*)[ {(]*(\d+)(?=([ {(]*(?:\^|\*\*)[ {(]*(\d+))?)", text)
     return any(int(low) > MAX_EXPONENT or (high and _power_exceeds(int(low), int(high))) for low, _, high in powers)
+
+
+def _power_of_power(text: str) -> bool:
+    """Whether the exponents together are too large, as they are multiplied in (2^{9999})^{9999}."""
+    exponents = [int(digits) for digits in re.findall(r"(?:\^|\*\*)[ {(]*(\d{1,6})", text)]
+    return len(exponents) > 1 and prod(exponents) > MAX_EXPONENT
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for sign in re.findall(r"[(\[{)\]}]", text):
+        depth += 1 if sign in "([{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _power_exceeds(base: int, exponent: int) -> bool:
@@ -209,7 +251,7 @@ def _power_exceeds(base: int, exponent: int) -> bool:
 
 
 @lru_cache(maxsize=256)  # the rollouts of a group share their gold answer
-def _parse(text: str) -> Basic | None:
+def _parse(text: str, degrees: str) -> Basic | None:
     """The sympy object that ``text`` is as a whole; None where it is not readable.
 
     math-verify's own ``parse`` searches the text for the last thing that it can read: "3 or 4" would be 4.
@@ -217,18 +259,22 @@ def _parse(text: str) -> Basic | None:
     from latex2sympy2_extended.latex2sympy2 import latex2sympy, normalize_latex
     from math_verify.grader import should_treat_as_complex
     from math_verify.parser import LatexExtractionConfig
+    from sympy import pi
 
+    angles = degrees == "angle" or bool(_TRIGONOMETRY.search(text))
     if number := read_quantity(text):
-        return _rational(number.value / (100 if number.percent else 1))
-    if _MISREAD.search(text):
+        value = _rational(number.value / (100 if number.percent else 1))
+        return value * pi / 180 if angles and number.unit == "degree" else value
+    if _MISREAD.search(text) or _depth(text) > MAX_DEPTH:
         return None
-    text = _PRODUCT.sub(lambda m: m[1] + r"\cdot (" if m[1] else r")\cdot (", text.replace(r"^\circ", ""))
+    text = text if angles else text.replace(r"^\circ", "")
+    text = _PRODUCT.sub(lambda m: m[1] + r"\cdot (" if m[1] else r")\cdot (", text)
     # Units are dropped here only where they are marked as text: math-verify would drop the letters of 5ab, too.
     config = replace(LatexExtractionConfig().normalization_config, units=False)
     text = normalize_latex(_UNIT_BEHIND.sub("", text), config=config)
     try:
         complex_ = should_treat_as_complex(text)
-        return latex2sympy(text, is_real=not complex_, convert_degrees=False, normalization_config=None)
+        return latex2sympy(text, is_real=not complex_, convert_degrees=angles, normalization_config=None)
     except MemoryError:
         raise
     except Exception:  # the grammar's way to say that this is not mathematics, of many types
@@ -238,11 +284,12 @@ def _parse(text: str) -> Basic | None:
 def _equal(gold: Basic, value: Basic) -> bool:
     if _is_number(gold) and _is_number(value):
         # math-verify rounds to six decimals, which makes all small numbers equal.
-        gap = abs(_exact(gold) - _exact(value)).evalf(50)
+        # The number before abs: the absolute value of nested roots that cancel takes sympy minutes.
+        gap = abs((_exact(gold) - _exact(value)).evalf(50))
         return bool(gap <= abs(gold.evalf(50)) * _rational(Fraction(1, 10**30)))
     from math_verify import verify
 
-    return verify(gold, value, timeout_seconds=None)
+    return verify(gold, value, timeout_seconds=None, allow_set_relation_comp=True)  # 1 < x < 2 is (1, 2)
 
 
 def _is_number(value: Basic) -> bool:

@@ -20,6 +20,8 @@ _CHARACTERS = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-wi
 _CHARACTERS |= {ord(c): "-" for c in "−‐‑–—"} | {ord(c): "/" for c in "⁄∕÷"} | {0: " "}
 _CHARACTERS |= {ord("。"): ".", ord("、"): ",", ord("²"): "^2", ord("³"): "^3", ord("°"): r"^\circ"}
 _CHARACTERS |= {ord("½"): " 1/2", ord("¼"): " 1/4", ord("¾"): " 3/4"}
+_CHARACTERS |= {ord("∶"): ":", ord("∅"): r"\emptyset "}
+_CHARACTERS |= {ord("￥"): "¥", ord("￡"): "£", ord("“"): '"', ord("”"): '"'}
 _CHARACTERS |= {ord("×"): r"\times ", ord("·"): r"\cdot ", ord("π"): r"\pi ", ord("∞"): r"\infty "}
 
 _LATEX = [
@@ -28,21 +30,32 @@ _LATEX = [
         (r"(?<!\\)\\\$", "\0"),  # currency, kept apart from the dollars around formulas until these are gone
         (r"\\(?:displaystyle|left|right|big|Big|bigl|bigr)(?![A-Za-z])", ""),
         (r"(?<!\\)\\! ?|(?<=\d)\\,(?=\d{3}(?!\d))", ""),
-        (r"(?<!\\)\\[,;:> ]|\\q?quad(?![A-Za-z])|~", " "),
+        (r"(?<!\\)\\[,;:> ]|\\q?quad(?![A-Za-z])|(?<=[\w})\]{])~", " "),  # ~7 is a guess, 7~cm is not
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
-        (r"\\(?:textbf|textit|textrm|mathrm|mathbf|mbox|text) ?\{", r"\\text{"),
+        (r"\\(?:textbf|textit|textrm|textnormal|mathrm|mathbf|mbox|text) ?\{", r"\\text{"),
         (r"\\frac ?(\d) ?(\d)", r"\\frac{\1}{\2}"),
         (r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
         (r"\\frac ?\{([^{}]*)\} ?(\d)", r"\\frac{\1}{\2}"),
         (r"([_^]) ?\{(\w)\}", r"\1\2"),
+        (r"(?<=\d)_ ?\{(\d\d)\}", r"_\1"),
         (r"(?<!\\)\\%", "%"),
         (r"\^ ?(?:\{\\circ\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])", r"^\\circ"),
         (r"\{,\}", ","),
+        (r"<=|\\le(?:qslant)?(?![A-Za-z])", r"\\leq "),
+        (r">=|\\ge(?:qslant)?(?![A-Za-z])", r"\\geq "),
+        (r"!=|\\ne(?![A-Za-z])", r"\\neq "),
+        (r"\\lt(?![A-Za-z])", "<"),
+        (r"\\gt(?![A-Za-z])", ">"),
+        (r"\\varnothing(?![A-Za-z])", r"\\emptyset"),
+        (r"(?<=[\w})]) ?[和或与及] ?(?=[\w\\({-])", ", "),
     )
 ]
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|[A-Za-z]+")  # what most answers are
-_LEAD = re.compile(r"(?:(?:the|so|thus|therefore),? )*(?:(?:final )?answer(?: is|:)|答案[是为:])[ :]*", re.IGNORECASE)
-_WRAPPERS = (("**", "**"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
+_LEAD = re.compile(
+    r"(?:(?:the|so|thus|therefore),? )*(?:(?:final )?answer(?: is|:)|(?:所以|因此)?(?:最终)?答案[是为:])[ :]*",
+    re.IGNORECASE,
+)
+_WRAPPERS = (("**", "**"), ("*", "*"), ("`", "`"), ('"', '"'), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
 _TEXT = re.compile(r"\\text\{([^{}]*)\}")
 
 _NUMBER = re.compile(
@@ -59,7 +72,7 @@ _UNITS = {
     "kilometer": "km kilometre 千米 公里", "centimeter": "cm centimetre 厘米", "millimeter": "mm millimetre 毫米",
     "meter": "m metre 米", "foot": "ft feet", "inch": "in inches", "kilogram": "kg kilo 千克 公斤", "gram": "g 克",
     "milligram": "mg", "pound": "lb lbs", "ounce": "oz", "liter": "l litre 升", "milliliter": "ml millilitre 毫升",
-    "second": "s sec 秒", "minute": "min 分钟", "hour": "h hr hrs 小时", "percent": "pct", "degree": r"^\circ 度",
+    "second": "s sec 秒", "minute": "min 分钟", "hour": "h hr hrs 小时", "percent": "pct", "degree": r"^\circ deg 度",
     "megabyte": "mb", "gigabyte": "gb",
 }  # fmt: skip
 _UNIT_NAMES = {name: unit for unit, names in _UNITS.items() for name in (unit, *names.split())}
@@ -147,8 +160,8 @@ def read_quantity(text: str) -> Quantity | None:
 
 def units_agree(one: str, other: str) -> bool:
     """Whether two canonical units do not contradict: equal, one unwritten, or one naming the other more closely."""
-    words, others = set(one.split()), set(other.split())
-    return words <= others or others <= words
+    parts = [[set(part.split()) for part in f" {unit} ".partition(" per ")] for unit in (one, other)]
+    return all(words <= others or others <= words for words, others in zip(*parts))
 
 
 def _unwrap(text: str) -> str:
@@ -182,7 +195,7 @@ def _unit(rest: str) -> str | None:
     if rest in _UNIT_NAMES:
         return _UNIT_NAMES[rest] if len(rest) > 1 or not rest.isascii() or not attached or rest == "$" else None
     if re.fullmatch(r"[\u4e00-\u9fff]{1,6}", rest):
-        return None if set(rest) & set("或和与不到加减乘除分之百千万亿半") else rest
+        return None if set(rest) & set("或和与不到加减乘除分之百千万亿半左右约余多") else rest
     words = rest[1:-1].split() if rest.startswith("(") and rest.endswith(")") else rest.replace("/", " per ").split()
     matches = [_WORD.fullmatch(word.lower()) for word in words]
     if len(words) > 5 or not all(matches) or any(m[1] in _NOT_UNITS for m in matches):

@@ -2,7 +2,8 @@
 
 The nursery is a process of its own, not a fork of the trainer: it holds no tensors, no threads and no locks, so a
 fork of it is safe and takes milliseconds. It answers two requests on its control socket: FORK (with a socket for the
-new worker) -> pid, and REAP pid -> wait status. It ends when the control socket closes, and its workers with it.
+new worker) -> pid, and REAP pid -> wait status. It ends when the control socket closes or its parent dies, and its
+workers with it: killed and reaped, so that not even a zombie is left.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import array
 import contextlib
 import ctypes
+import gc
 import importlib
 import os
+import select
 import signal
 import socket
 import struct
@@ -27,6 +30,7 @@ REPLY = struct.Struct("=i")
 FORK, REAP = b"f", b"r"
 READY, RETURNED, RAISED = "ready", "returned", "raised"
 _PR_SET_PDEATHSIG = 1
+_ORPHAN_CHECK_MS = 1000
 
 
 def main(control_fd: int, preload: tuple[str, ...], memory_bytes: int | None) -> None:
@@ -37,12 +41,13 @@ def main(control_fd: int, preload: tuple[str, ...], memory_bytes: int | None) ->
     for name in preload:
         _find(name)() if ":" in name else importlib.import_module(name)
     _silence()
-    nursery = os.getpid()
+    gc.freeze()  # a collection in a worker would touch, and so copy, the pages of all these modules
+    nursery, parent, workers = os.getpid(), os.getppid(), set()
     control = socket.socket(fileno=control_fd)
-    while True:
+    while _asked(control, parent):
         request, fds = _receive(control)
         if len(request) < REQUEST.size:
-            os._exit(0)
+            break
         kind, pid = REQUEST.unpack(request)
         if kind == FORK:
             answer = os.fork()
@@ -50,9 +55,28 @@ def main(control_fd: int, preload: tuple[str, ...], memory_bytes: int | None) ->
                 control.close()
                 _work(fds[0], nursery, memory_bytes)
             os.close(fds[0])
+            workers.add(answer)
         else:
             answer = os.waitpid(pid, 0)[1]
+            workers.discard(pid)
         control.sendall(REPLY.pack(answer))
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)  # unreaped, so the pid is still its own
+        os.waitpid(pid, 0)
+    os._exit(0)
+
+
+def _asked(control: socket.socket, parent: int) -> bool:
+    """Wait until there is something to read; False once the parent is dead.
+
+    Its death closes the socket only where no child that it forked holds a copy.
+    """
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    while not poll.poll(_ORPHAN_CHECK_MS):
+        if os.getppid() != parent:
+            return False
+    return True
 
 
 def _receive(control: socket.socket) -> tuple[bytes, list[int]]:

@@ -21,7 +21,7 @@ CASES = [json.loads(line) for line in (ROOT / "tests/corpora/reward_cheats.jsonl
 def rewards():
     names = ("format", "language", "repetition", "finished")
     built = {name: instantiate(OmegaConf.load(ROOT / f"conf/reward/{name}.yaml")) for name in names}
-    checker = MathChecker(percent="either", significant_digits=6)
+    checker = MathChecker(percent="either", degrees="unit", significant_digits=6)
     built["accuracy"] = AccuracyReward(1.0, {"math": checker}, 1, timeout_seconds=20.0, memory_bytes=512 * 2**20)
     yield built
     built["accuracy"].close()

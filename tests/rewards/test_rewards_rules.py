@@ -29,7 +29,7 @@ def rollout(answer, gold="7", id="q", sample=0, domain="math", finish=Finish.STO
 
 @pytest.fixture(scope="module")
 def accuracy():
-    checkers = {"math": MathChecker(percent="either", significant_digits=6)}
+    checkers = {"math": MathChecker(percent="either", degrees="unit", significant_digits=6)}
     reward = AccuracyReward(1.0, checkers, num_workers=1, timeout_seconds=20.0, memory_bytes=MEMORY)
     yield reward
     reward.close()

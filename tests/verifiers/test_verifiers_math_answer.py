@@ -12,7 +12,7 @@ from r1lab.types import Question, Score, Status
 from r1lab.verifiers.math_answer import MathChecker, same, vote_key
 
 CASES = [json.loads(line) for line in (Path(__file__).parents[1] / "corpora/math_answers.jsonl").open()]
-CHECKER = MathChecker(percent="either", significant_digits=6)
+CHECKER = MathChecker(percent="either", degrees="unit", significant_digits=6)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -49,7 +49,9 @@ def test_corpus_is_large_and_has_all_kinds():
     kinds = {
         kind: sum(case["expect"] == kind for case in CASES) for kind in ("right", "wrong", "unreadable", "bad_gold")
     }
-    assert len(CASES) >= 120 and min(kinds.values()) >= 10, kinds
+    assert len(CASES) >= 800 and min(kinds.values()) >= 10, kinds
+    assert all(case["why"] for case in CASES)
+    assert len({(case["gold"], case["answer"]) for case in CASES}) == len(CASES)
 
 
 @pytest.mark.parametrize("answer", ["", "seven", "@#%", "((7", "7 +", "30000000!", "10^{10^{10}}", "x" * 5000])
@@ -62,16 +64,31 @@ def test_unreadable_says_so(answer):
     ("percent", "half", "fifty"), [("value", 1.0, 0.0), ("sign", 0.0, 1.0), ("either", 1.0, 1.0)], ids=str
 )
 def test_percent_setting(percent, half, fifty):
-    checker = MathChecker(percent=percent, significant_digits=6)
+    checker = MathChecker(percent=percent, degrees="unit", significant_digits=6)
     assert checker("50%", question("0.5")).value == half
     assert checker("50%", question("50")).value == fifty
     assert checker("50%", question("50\\%")).value == 1.0
     assert checker("50%", question("5")).value == 0.0
 
 
+@pytest.mark.parametrize(("degrees", "unit", "radians"), [("unit", 1.0, 0.0), ("angle", 0.0, 1.0)], ids=str)
+def test_degrees_setting(degrees, unit, radians):
+    checker = MathChecker(percent="value", degrees=degrees, significant_digits=6)
+    for gold, answer, expected in [
+        ("90", r"90^\circ", unit),
+        (r"90^\circ", "90", unit),
+        (r"\frac{\pi}{2}", "90 degrees", radians),
+        (r"90^\circ", r"\pi/2", radians),
+        (r"90^\circ", "90°", 1.0),
+        (r"90^\circ", r"80^\circ", 0.0),
+        ("1", r"\sin 90^\circ", 1.0),
+    ]:
+        assert checker(answer, question(gold)).value == expected, (gold, answer)
+
+
 def test_significant_digits_setting():
     # 1/3 rounds to 0.33 at two places, to 0.333 at three
-    loose = MathChecker(percent="value", significant_digits=2)
+    loose = MathChecker(percent="value", degrees="unit", significant_digits=2)
     assert loose("0.33", question("1/3")).value == 1.0 and loose("0.34", question("1/3")).value == 0.0
     assert loose("1.41", question(r"\sqrt{2}")).value == 1.0 and loose("1.42", question(r"\sqrt{2}")).value == 0.0
     assert CHECKER("0.33", question("1/3")).value == 0.0

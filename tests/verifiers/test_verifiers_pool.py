@@ -1,5 +1,6 @@
 """Real workers: hung, crashed, segfaulted, out of memory, orphaned."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -49,6 +50,15 @@ def children_of(pid):
             continue
         if int(fields[1]) == pid and fields[0] != "Z":
             found += [int(stat.parent.name), *children_of(int(stat.parent.name))]
+    return found
+
+
+def zombies_of(pid):
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            found += [stat.parent.name] if int(fields[1]) == pid and fields[0] == "Z" else []
     return found
 
 
@@ -164,6 +174,7 @@ def test_thousand_calls_with_faults():
         outcomes = pool.score(calls)
         nursery = pool._nursery._process.pid
         assert len(children_of(nursery)) <= 2
+        assert not zombies_of(nursery)
     for i, outcome in enumerate(outcomes):
         if i % 400 in faults:
             assert outcome.status in (Status.TIMEOUT, Status.CRASH)
@@ -187,7 +198,7 @@ def test_close_leaves_no_process_and_settles_what_is_under_way():
     assert time.monotonic() - start < SLACK
     assert [f.result(timeout=1).status for f in futures] == [Status.CRASH] * 5
     assert futures[0].result().reason == "pool closed"
-    assert wait_until(lambda: not alive(pids))
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]  # at once, and not as zombies
     with pytest.raises(VerifierError, match="closed"):
         pool.submit(call("add_one", 1))
 
@@ -222,6 +233,20 @@ def test_killed_parent_leaves_no_worker(number):
     os.kill(parent.pid, number)
     parent.wait()
     assert wait_until(lambda: not alive(pids)), alive(pids)
+    parent.stdout.close()
+
+
+def test_killed_parent_whose_child_holds_the_sockets_leaves_no_worker():
+    # the child is a fork, as a data loader is: the control socket stays open in it
+    parent = start_script("child = os.fork()\nif child == 0:\n    time.sleep(60)\nready(); time.sleep(600)")
+    pids = [pid for pid in children_of(parent.pid) if "main(" in Path(f"/proc/{pid}/cmdline").read_text()]
+    assert len(pids) == 3
+    others = [pid for pid in children_of(parent.pid) if pid not in pids]
+    parent.kill()
+    parent.wait()
+    assert wait_until(lambda: not alive(pids)), alive(pids)
+    for pid in others:
+        os.kill(pid, signal.SIGKILL)
     parent.stdout.close()
 
 
