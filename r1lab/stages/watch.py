@@ -71,8 +71,10 @@ class RunTables:
 
     def rewind(self, phase: int) -> None:
         """Forgets what was written after a phase: it is done again, and no row may stand twice."""
+        # what no evaluation vouches for was cut short, perhaps on another number of ranks, whose parts would stay
+        first = phase + 1 if self.evaluation(0).exists() else 0
         for table in (self.steps, self.rollouts, self.scores):
-            table.drop_from(phase + 1)
+            table.drop_from(first)
         self.log.truncate_from(phase + 1)
         for path in (self.folder / "evaluations").glob("phase-*.json"):
             if path > self.evaluation(phase):
