@@ -97,14 +97,18 @@ class FaultBudget:
 
     max_share: float
     min_scores: int
-    """Fewer scores than this are too few to judge a share by."""
+    """Fewer scores than this are too few to judge a share by; phases that have fewer are judged together."""
 
-    def __call__(self, rollouts: Sequence[Rollout]) -> None:
-        """Errors: VerifierError, with one of the broken scores shown, when the budget is exceeded."""
+    def __call__(self, rollouts: Sequence[Rollout]) -> bool:
+        """Whether there are scores enough to judge by.
+
+        Errors: VerifierError, with one of the broken scores shown, when the budget is exceeded.
+        """
         scores = [(rollout, name, score) for rollout in rollouts for name, score in rollout.scores.items()]
         faults = [item for item in scores if item[2].status not in (Status.OK, Status.DISAGREED)]
-        if len(scores) < self.min_scores or len(faults) <= self.max_share * len(scores):
-            return
+        enough = len(scores) >= self.min_scores
+        if not enough or len(faults) <= self.max_share * len(scores):
+            return enough
         rollout, name, score = faults[0]
         raise VerifierError(
             f"{len(faults)} of {len(scores)} scores are faults of verifiers or data, more than {self.max_share:.0%}.",

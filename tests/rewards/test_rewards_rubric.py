@@ -65,9 +65,9 @@ def scored(statuses):
 
 def test_fault_budget():
     budget = FaultBudget(max_share=0.25, min_scores=4)
-    budget(scored([Status.OK] * 3 + [Status.CRASH]))  # 1 of 4 is not more than a quarter
-    budget(scored([Status.CRASH] * 3))  # too few to judge
-    budget([])
+    assert budget(scored([Status.OK] * 3 + [Status.CRASH]))  # 1 of 4 is not more than a quarter
+    assert not budget(scored([Status.CRASH] * 3))  # too few to judge
+    assert not budget([])
     with pytest.raises(VerifierError) as caught:
         budget(scored([Status.OK] * 2 + [Status.TIMEOUT] * 2))
     assert "2 of 4" in str(caught.value) and "timeout (the reason) on question q2" in str(caught.value)
