@@ -22,11 +22,10 @@ import logging
 import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
-from math import prod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from r1lab.types import Question, Score, Status
+from r1lab.verifiers.formula import COMMAND, equal, is_number, parse, rational, too_large
 from r1lab.verifiers.quantity import Quantity, clean, exact_key, read_quantity, units_agree
 
 if TYPE_CHECKING:
@@ -34,24 +33,13 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_CHARS = 1000
 """Longer answers are not read; the longest gold answer of MATH has under 200."""
-MAX_EXPONENT = 10_000
-MAX_FACTORIAL = 1_000
-MAX_DIGITS = 1_000
-MAX_DEPTH = 20
-"""Brackets in brackets; reading takes time that doubles with each, and no gold answer of MATH has more than five."""
 
 _RUN_OF_LETTERS = re.compile(r"[^\W\d_]{3,}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_COMMAND = re.compile(r"\\(?:begin|end) ?\{[^{}]*\}|\\[A-Za-z]+")
 _FUNCTIONS = {"and", "sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "max", "min", "mod"}
 _NAME = re.compile(r"(?:[A-Za-z]|\\[a-z]+)(?:_?\w{1,2})?(?:\([A-Za-z]\))?")
 _NAMED_PART = re.compile(r"(^|, ?)([A-Za-z])(?:_?\d)? ?= ?")
 _EQUALS = re.compile(r"(?<![<>!\\=])=(?!=)")
 _RATIO = re.compile(r"\d ?: ?\d")
-# Read by math-verify as something else than written: "1 2" as 3, "52_8" as 52, "5 \approx 3" as 5.
-_MISREAD = re.compile(r"(?<!_)\d \d|\d_|\\(?:approx|sim|simeq|equiv|to|rightarrow|Rightarrow|implies|iff)(?![A-Za-z])")
-_TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
-_UNIT_BEHIND = re.compile(r" ?\\text\{[A-Za-z. /]*\}(?:\^[23])?$")
-_PRODUCT = re.compile(r"\) ?\(|(?<![\w^.,{])(\d+) ?\(")
 _WARM = (
     (r"2\sqrt{3}", r"\sqrt{12}"), (r"2\sqrt{3}", "1"), (r"\frac{3\pi}{4}", r"3\pi/4"), ("2^{10}", "2^{9}"),
     ("x^2+3x+5", "x(x+3)+5"), (r"\frac{x+2}{x-1}", "(x+2)/(x-1)"), ("3x^2y", "3yx^2"), ("y=2x+3", "2x+3"),
@@ -133,12 +121,12 @@ class MathChecker:
 
     def _by_value(self, found: str, gold: str) -> Score:
         """Verdict by math-verify, gold first; every part of a chain of equations must be equal."""
-        if _too_large(gold):
+        if too_large(gold):
             return _bad_gold("the gold answer is too large to evaluate")
-        gold_value = _parse(gold, self.degrees)
+        gold_value = parse(gold, self.degrees)
         if gold_value is None:
             return _bad_gold("the gold answer cannot be read")
-        if _too_large(found):
+        if too_large(found):
             return Score(0.0, reason="no readable answer: too large to evaluate", extracted=found)
         parts = [found] if _EQUALS.search(gold) else [part.strip() for part in _EQUALS.split(_without_names(found))]
         if len(parts) > 1 and _NAME.fullmatch(parts[0]):
@@ -149,11 +137,11 @@ class MathChecker:
     def _part_by_value(self, part: str, gold: str, gold_value: Basic) -> Score:
         if decided := self._by_text(part, gold):
             return decided
-        value = _parse(part, self.degrees)
+        value = parse(part, self.degrees)
         if value is None:
             return Score(0.0, reason="no readable answer")
         try:
-            same = _equal(gold_value, value) or self._rounds_to(part, gold_value) or self._rounds_to(gold, value)
+            same = equal(gold_value, value) or self._rounds_to(part, gold_value) or self._rounds_to(gold, value)
         except MemoryError:
             raise
         except Exception as error:  # the gold answer is readable, so this is the answer's doing, not the verifier's
@@ -163,9 +151,9 @@ class MathChecker:
     def _rounds_to(self, decimal: str, value: Basic) -> bool:
         r"""Whether ``decimal`` is ``value`` rounded: 1.41421 and \sqrt{2}."""
         number = read_quantity(decimal)
-        if number is None or not self._may_be_rounded(number) or not _is_number(value):
+        if number is None or not self._may_be_rounded(number) or not is_number(value):
             return False
-        return bool(2 * 10**number.places * abs((_rational(number.value) - value).evalf(30)) <= 1)
+        return bool(2 * 10**number.places * abs((rational(number.value) - value).evalf(30)) <= 1)
 
 
 def vote_key(answer: str) -> tuple[str, Fraction | str]:
@@ -211,98 +199,5 @@ def _bad_gold(reason: str) -> Score:
 
 def _is_text(text: str) -> bool:
     """Whether to compare letter by letter: words, because math-verify reads them as products, anagrams alike."""
-    runs = _RUN_OF_LETTERS.findall(_COMMAND.sub(" ", text))
+    runs = _RUN_OF_LETTERS.findall(COMMAND.sub(" ", text))
     return any(run.lower() not in _FUNCTIONS for run in runs) or bool(_RATIO.search(text))
-
-
-def _too_large(text: str) -> bool:
-    """Whether evaluating would build a number that no machine should hold; what slips through, the deadline stops."""
-    if any(len(digits) > MAX_DIGITS for digits in re.findall(r"\d+", text)):
-        return True
-    numeric = not re.search(r"[A-Za-z]", _COMMAND.sub("", text))
-    if numeric and re.search(r"[)}!] ?!", text) and re.search(r"[\^*]|\\cdot|\\times|!.*!", text):
-        return True
-    if any(int(digits) > MAX_FACTORIAL for digits in re.findall(r"(\d+) ?[)}]* ?!", text)):
-        return True
-    if any(int(top) > MAX_FACTORIAL for top in re.findall(r"\\binom ?\{? ?(\d+)", text)):
-        return True
-    if numeric and re.search(r"[)}] ?(?:\^|\*\*)", text) and _power_of_power(text):
-        return True
-    powers = re.findall(r"(?:\^|\*\*)[ {(]*(\d+)(?=([ {(]*(?:\^|\*\*)[ {(]*(\d+))?)", text)
-    return any(int(low) > MAX_EXPONENT or (high and _power_exceeds(int(low), int(high))) for low, _, high in powers)
-
-
-def _power_of_power(text: str) -> bool:
-    """Whether the exponents together are too large, as they are multiplied in (2^{9999})^{9999}."""
-    exponents = [int(digits) for digits in re.findall(r"(?:\^|\*\*)[ {(]*(\d{1,6})", text)]
-    return len(exponents) > 1 and prod(exponents) > MAX_EXPONENT
-
-
-def _depth(text: str) -> int:
-    deepest = depth = 0
-    for sign in re.findall(r"[(\[{)\]}]", text):
-        depth += 1 if sign in "([{" else -1
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _power_exceeds(base: int, exponent: int) -> bool:
-    return base > 1 and (exponent > 14 or base**exponent > MAX_EXPONENT)  # 2**14 > 10,000
-
-
-@lru_cache(maxsize=256)  # the rollouts of a group share their gold answer
-def _parse(text: str, degrees: str) -> Basic | None:
-    """The sympy object that ``text`` is as a whole; None where it is not readable.
-
-    math-verify's own ``parse`` searches the text for the last thing that it can read: "3 or 4" would be 4.
-    """
-    from latex2sympy2_extended.latex2sympy2 import latex2sympy, normalize_latex
-    from math_verify.grader import should_treat_as_complex
-    from math_verify.parser import LatexExtractionConfig
-    from sympy import pi
-
-    angles = degrees == "angle" or bool(_TRIGONOMETRY.search(text))
-    if number := read_quantity(text):
-        value = _rational(number.value / (100 if number.percent else 1))
-        return value * pi / 180 if angles and number.unit == "degree" else value
-    if _MISREAD.search(text) or _depth(text) > MAX_DEPTH:
-        return None
-    text = text if angles else text.replace(r"^\circ", "")
-    text = _PRODUCT.sub(lambda m: m[1] + r"\cdot (" if m[1] else r")\cdot (", text)
-    # Units are dropped here only where they are marked as text: math-verify would drop the letters of 5ab, too.
-    config = replace(LatexExtractionConfig().normalization_config, units=False)
-    text = normalize_latex(_UNIT_BEHIND.sub("", text), config=config)
-    try:
-        complex_ = should_treat_as_complex(text)
-        return latex2sympy(text, is_real=not complex_, convert_degrees=angles, normalization_config=None)
-    except MemoryError:
-        raise
-    except Exception:  # the grammar's way to say that this is not mathematics, of many types
-        return None
-
-
-def _equal(gold: Basic, value: Basic) -> bool:
-    if _is_number(gold) and _is_number(value):
-        # math-verify rounds to six decimals, which makes all small numbers equal.
-        # The number before abs: the absolute value of nested roots that cancel takes sympy minutes.
-        gap = abs((_exact(gold) - _exact(value)).evalf(50))
-        return bool(gap <= abs(gold.evalf(50)) * _rational(Fraction(1, 10**30)))
-    from math_verify import verify
-
-    return verify(gold, value, timeout_seconds=None, allow_set_relation_comp=True)  # 1 < x < 2 is (1, 2)
-
-
-def _is_number(value: Basic) -> bool:
-    return bool(getattr(value, "is_number", False)) and value.is_finite is True
-
-
-def _exact(number: Basic) -> Basic:
-    from sympy import Float, Rational
-
-    return number.replace(lambda part: isinstance(part, Float), lambda part: Rational(str(part)))
-
-
-def _rational(value: Fraction) -> Basic:
-    from sympy import Rational
-
-    return Rational(value.numerator, value.denominator)

@@ -14,6 +14,7 @@ class BrokenChecker:
     """By the answer's hash: hangs, dies, eats memory, raises, or says wrong."""
 
     percent: str
+    degrees: str
     significant_digits: int
     preload: ClassVar[str] = "r1lab.types"
 

@@ -16,6 +16,7 @@ def run(root, *overrides):
     return subprocess.run(
         [sys.executable, "-m", "r1lab", "experiments=tiny", f"run.root={root}", "reward@rewards.accuracy=accuracy",
          "rewards.accuracy.checkers.math._target_=broken_checker.BrokenChecker", "rewards.accuracy.timeout_seconds=1",
+         "rewards.accuracy.checkers.code.total_seconds=0.5",
          "template=plain", "template.answer_rule=whole", "rewards.format.weight=0", "stage.max_steps=4",
          "stage.ref_refresh_steps=4", "stage.plan.max_new_tokens=4", "evaluation.questions=2", "evaluation.samples=2",
          "evaluation.rewards.format.weight=0", *overrides],
