@@ -55,7 +55,7 @@ class RLStage(Stage):
     fault_budget: FaultBudget
 
     def __post_init__(self):
-        lowest = {"max_steps": 1, "ref_refresh_steps": 0, "checkpoint_steps": 1, "keep_checkpoints": 1}
+        lowest = {"max_steps": 1, "ref_refresh_steps": 0, "checkpoint_steps": 1, "keep_checkpoints": 2}
         for name, low in lowest.items():
             require_integer(f"stage.{name}", getattr(self, name), low)
 
