@@ -87,6 +87,19 @@ def test_words_and_numbers_of_the_run_itself(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["../elsewhere", ".", "a/b"])
+def test_a_name_that_is_no_folder(name, tmp_path):
+    done = r1lab(f"run.root={tmp_path / 'runs'}", f"run.name={name}")
+    assert done.returncode == 1 and "is not the name of a folder. Try run.name=" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_rewards(tmp_path):
+    done = r1lab(f"run.root={tmp_path}", "rewards=null")
+    assert done.returncode == 1 and "Nothing is rewarded." in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_override_that_would_replace_a_part(tmp_path):
     done = r1lab(f"run.root={tmp_path}", "+stage.optim.warmup=1")
     assert done.returncode == 1 and "Try optim.warmup=..." in done.stderr
