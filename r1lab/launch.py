@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from r1lab import ranks
 from r1lab.artifacts.address import address
 from r1lab.artifacts.store import Store
 from r1lab.config.check import check
@@ -44,8 +49,33 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
             report = record.folder / "report.txt"
             print(report.read_text() if report.exists() else f"Its report is not there any more: {report}")
         else:
-            stage.run(context(record, tracker, plain, first_rank=True))
+            with own_command(overrides):
+                stage.run(context(record, tracker, plain, first_rank=True))
         print(record.folder)
+
+
+@contextmanager
+def own_command(overrides: list[str]) -> Iterator[None]:
+    """The command of this run alone, by which Lightning starts the other ranks, and an environment without traces.
+
+    In a multirun the process's own command is that of the whole sweep, or of the launcher.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    import __main__
+
+    sources = HydraConfig.get().runtime.config_sources
+    folders = [f"--config-dir={source.path}" for source in sources if source.provider == "command-line"]
+    argv, spec, environment = sys.argv, __main__.__spec__, dict(os.environ)
+    sys.argv = [argv[0], *folders, *overrides, "hydra.mode=RUN"]
+    __main__.__spec__ = importlib.util.find_spec("r1lab.__main__")
+    try:
+        yield
+    finally:
+        sys.argv, __main__.__spec__ = argv, spec
+        os.environ.clear()
+        os.environ.update(environment)
+        ranks.leave()
 
 
 def context(record: RunRecord, tracker: Tracker, plain: dict[str, Any], first_rank: bool) -> Context:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -26,6 +27,15 @@ def barrier() -> None:
     """Waits for all ranks."""
     if group := _group():
         group.barrier()
+
+
+def leave() -> None:
+    """Ends what connects the ranks, where there is such: the next run of a sweep makes its own."""
+    if "torch" in sys.modules:
+        from torch import distributed
+
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.destroy_process_group()
 
 
 def gathered(items: list[Any]) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -26,6 +27,8 @@ def check(config: DictConfig) -> dict[str, Any]:
     faults = missing(config) + unknown(config)
     parts = {}
     if not faults:
+        faults = misnamed(config.run.name)
+    if not faults:
         plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
         parts = {name: build(plain[name], name, faults) for name in BUILT}
     if not faults:
@@ -45,6 +48,17 @@ def missing(config: DictConfig) -> list[str]:
     except OmegaConfBaseException as error:
         faults = [f"{error.full_key}: {str(error).splitlines()[0]}"]
     return faults
+
+
+def misnamed(name: str) -> list[str]:
+    """A run's name is one folder under run.root.
+
+    >>> misnamed("../elsewhere")
+    ["run.name='../elsewhere' is not the name of a folder. Try run.name=elsewhere"]
+    """
+    if name and name not in (".", "..") and PurePath(name).name == name:
+        return []
+    return [f"run.name={name!r} is not the name of a folder. Try run.name={PurePath(name).name.strip('.') or 'r1zero'}"]
 
 
 def unknown(config: DictConfig) -> list[str]:

@@ -258,6 +258,12 @@ def check_prompt_tokens(
     Raises:
         DataError: prompts are longer than `max_prompt_tokens`; their number and the longest are listed.
     """
+    if max_prompt_tokens < 1:
+        raise DataError(
+            "The length limit of completions leaves no room for a prompt.",
+            f"{max_prompt_tokens} of the model's positions are left",
+            "Lower stage.plan.max_new_tokens and evaluation.max_new_tokens.",
+        )
     lengths = {question.id: len(template.prompt_ids(question, tokenizer)) for question in questions}
     too_long = sorted(((count, name) for name, count in lengths.items() if count > max_prompt_tokens), reverse=True)
     if too_long:

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from r1lab.disk import plain, replacing, storing
-from r1lab.errors import StorageError
+from r1lab.errors import ConfigError, StorageError
 
 if TYPE_CHECKING:
     from r1lab.records.mirror import Mirror
@@ -70,6 +70,12 @@ class Tracker:
 
     kind: TrackerKind
     project: str
+
+    def __post_init__(self):
+        if self.kind not in (kinds := get_args(TrackerKind)):
+            raise ConfigError(
+                f"There is no tracker {self.kind!r}.", f"tracker.kind={self.kind}", f"One of {', '.join(kinds)}."
+            )
 
     def __call__(self, folder: Path, name: str, config: Mapping[str, Any], run_id: str) -> "Mirror | None":
         return make_tracker(self.kind, folder, name, self.project, config, run_id)

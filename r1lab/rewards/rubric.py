@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
@@ -96,18 +97,32 @@ class FaultBudget:
     """
 
     max_share: float
+    """Of the scores of any one reward, 0 to 1."""
     min_scores: int
-    """Fewer scores than this are too few to judge a share by."""
+    """Fewer scores than this are too few to judge a share by; phases that have fewer are judged together."""
 
-    def __call__(self, rollouts: Sequence[Rollout]) -> None:
-        """Errors: VerifierError, with one of the broken scores shown, when the budget is exceeded."""
+    def __post_init__(self):
+        if not 0 <= self.max_share <= 1:
+            raise ValueError(f"max_share must be between 0 and 1, found {self.max_share}")
+
+    def __call__(self, rollouts: Sequence[Rollout]) -> bool:
+        """Whether there are scores enough to judge by.
+
+        Errors: VerifierError, with one of the broken scores shown, when the budget is exceeded.
+        """
         scores = [(rollout, name, score) for rollout in rollouts for name, score in rollout.scores.items()]
+        if len(scores) < self.min_scores:
+            return False
         faults = [item for item in scores if item[2].status not in (Status.OK, Status.DISAGREED)]
-        if len(scores) < self.min_scores or len(faults) <= self.max_share * len(scores):
-            return
-        rollout, name, score = faults[0]
+        given, broken = (Counter(name for _, name, _ in items) for items in (scores, faults))
+        # a reward that never fails must not hide one that often does
+        worst = max(given, key=lambda name: broken[name] / given[name])
+        if broken[worst] <= self.max_share * given[worst]:
+            return True
+        rollout, name, score = next(item for item in faults if item[1] == worst)
         raise VerifierError(
-            f"{len(faults)} of {len(scores)} scores are faults of verifiers or data, more than {self.max_share:.0%}.",
+            f"{broken[worst]} of {given[worst]} {worst} scores are faults of verifiers or data, "
+            f"more than {self.max_share:.0%}.",
             f"{name}: {score.status} ({score.reason}) on question {rollout.question.id}, "
             f"gold {rollout.question.answer[:200]!r}, answer {(rollout.response.answer or '')[:200]!r}",
             "Mend the question or the verifier; the scores table has all of them, with status and reason.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from r1lab.engines.base import SamplingParams
 from r1lab.functional.rng import permutation, seed_of
-from r1lab.functional.schedules import require, require_integer
+from r1lab.functional.schedules import as_schedule, require, require_integer
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class RolloutPlan:
         # a distribution of temperature 0 has no gradient
         require("temperature", self.temperature, 0, above=True)
         require("top_p", self.top_p, 0, above=True)
+        if (highest := as_schedule(self.top_p).bounds[1]) > 1:
+            raise ValueError(f"top_p must be <= 1, found {highest}")
         require("top_k", self.top_k, 0)
 
     @property

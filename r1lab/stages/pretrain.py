@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -90,14 +89,16 @@ class LocalBase:
         """Trains the base, going on from the checkpoints in `folder`, and leaves it there as a Hugging Face folder."""
         from r1lab.training.checkpoint import Checkpoints, copy_policy
 
-        checkpoints = Checkpoints(folder / "checkpoints", keep=2)
-        newest, state = checkpoints.newest(context.say) or (None, {"step": 0})
-        if state["step"] < self.steps:
-            self.train(context, checkpoints, newest, state)
-            newest, state = checkpoints.newest(context.say)
-        copy_policy(newest, folder)
-        (folder / "base.json").write_text(json.dumps({"loss": state["metrics"]["loss"], "steps": self.steps}))
-        shutil.rmtree(checkpoints.folder)
+        checkpoints, done = Checkpoints(folder / "checkpoints", keep=2), folder / "base.json"
+        if not done.exists():
+            newest, state = checkpoints.newest(context.say) or (None, {"step": 0})
+            if state["step"] < self.steps:
+                self.train(context, checkpoints, newest, state)
+                newest, state = checkpoints.newest(context.say)
+            copy_policy(newest, folder)
+            write_json_atomic(done, {"loss": state["metrics"]["loss"], "steps": self.steps})
+        # killed in the midst of this, the base is there, and only this is done again
+        shutil.rmtree(checkpoints.folder, ignore_errors=True)
 
     def train(self, context: Context, checkpoints: Checkpoints, newest: Path | None, state: dict[str, Any]) -> None:
         """The steps after the newest checkpoint; the last one ends with a checkpoint."""

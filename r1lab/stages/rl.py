@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from r1lab.artifacts.address import address
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
+from r1lab.errors import ConfigError
 from r1lab.evaluation.run import Evaluation
 from r1lab.functional.schedules import as_schedule, require_integer
 from r1lab.rewards.rubric import FaultBudget, Rubric
@@ -55,9 +56,11 @@ class RLStage(Stage):
     fault_budget: FaultBudget
 
     def __post_init__(self):
-        lowest = {"max_steps": 1, "ref_refresh_steps": 0, "checkpoint_steps": 1, "keep_checkpoints": 1}
+        lowest = {"max_steps": 1, "ref_refresh_steps": 0, "checkpoint_steps": 1, "keep_checkpoints": 2}
         for name, low in lowest.items():
             require_integer(f"stage.{name}", getattr(self, name), low)
+        if not self.rewards:
+            raise ConfigError("Nothing is rewarded.", f"rewards={self.rewards}", "reward@rewards.accuracy=accuracy")
 
     def faults(self) -> list[str]:
         """Arithmetic that cannot work, with values that would."""

@@ -21,7 +21,7 @@ from r1lab.rollouts.collect import Collector
 from r1lab.training.checkpoint import Checkpoints
 from r1lab.training.grpo import GRPOModule
 from r1lab.training.sft import SFTModule
-from r1lab.types import Group, Question
+from r1lab.types import Group, Question, Rollout
 from r1lab.verifiers.math_answer import same
 
 ACCURACY = "accuracy"
@@ -71,8 +71,10 @@ class RunTables:
 
     def rewind(self, phase: int) -> None:
         """Forgets what was written after a phase: it is done again, and no row may stand twice."""
+        # what no evaluation vouches for was cut short, perhaps on another number of ranks, whose parts would stay
+        first = phase + 1 if self.evaluation(0).exists() else 0
         for table in (self.steps, self.rollouts, self.scores):
-            table.drop_from(phase + 1)
+            table.drop_from(first)
         self.log.truncate_from(phase + 1)
         for path in (self.folder / "evaluations").glob("phase-*.json"):
             if path > self.evaluation(phase):
@@ -89,6 +91,8 @@ class Recorder(L.Callback):
     progress: Progress
     mirror: Any
     _seconds: dict[str, float] = field(default_factory=dict)
+    _unjudged: list[Rollout] = field(default_factory=list)
+    """Of the phases since the budget last had scores enough to judge by."""
 
     def on_train_start(self, trainer: L.Trainer, module: GRPOModule) -> None:
         self._seconds = dict(module.clock.seconds)
@@ -124,7 +128,9 @@ class Recorder(L.Callback):
             entropy=row["entropy"],
             tokens_per_second=row["tokens_per_second"],
         )
-        self.budget([r for g in report.groups for r in g.rollouts])
+        self._unjudged += [r for g in report.groups for r in g.rollouts]
+        if self.budget(self._unjudged):
+            self._unjudged = []
 
 
 @dataclass(eq=False)

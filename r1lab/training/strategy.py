@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r1lab.errors import ConfigError
+from r1lab.functional.schedules import require_integer
 
 if TYPE_CHECKING:
     from torch import nn
 
 KINDS = ("auto", "single", "ddp", "fsdp")
+ACCELERATORS = ("auto", "cpu", "gpu")
 DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/kfd", "/dev/dxg")
 """What the drivers of NVIDIA, Jetson, AMD and WSL put there: without any of them there is no GPU to ask torch for."""
 
@@ -35,6 +37,14 @@ class Strategy:
             raise ConfigError(
                 f"There is no strategy {self.kind!r}.", f"strategy.kind={self.kind}", f"One of {', '.join(KINDS)}."
             )
+        if self.accelerator not in ACCELERATORS:
+            raise ConfigError(
+                f"There is no accelerator {self.accelerator!r}.",
+                f"strategy.accelerator={self.accelerator}",
+                f"One of {', '.join(ACCELERATORS)}.",
+            )
+        for name, low in {"devices": 0, "num_nodes": 1, "threads": 0}.items():
+            require_integer(f"strategy.{name}", getattr(self, name), low)
         if self.kind == "single" and self.world_size > 1:
             raise ConfigError(
                 "strategy=single is one process.",

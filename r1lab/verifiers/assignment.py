@@ -25,6 +25,7 @@ MAX_CHARS = 1000
 
 UNPLAIN = re.compile(
     r"\b(?:x?or|either|neither|nor|not|cannot|never|if|unless|maybe|perhaps|possibly|probably|could|might|can|may"
+    r"|no|non|none|nobody|anti|hardly|barely|isnt|arent|far|opposite|reversed?|suppose|supposed|assume|assuming"
     r"|except|instead|than|unknown|false|untrue|wrong|incorrect|says?|said|claims?|claimed)\b|n't\b"
     r"|或|不|非|如果|可能|也许|除了|错|假|说|[/?]",
     re.IGNORECASE,

@@ -33,7 +33,11 @@ WINDOW = 60
 """Characters before a letter in which its announcement or denial stands."""
 
 _DECORATION = re.compile(r"\\(?:boxed|text\w*|math\w*|left|right)(?![a-z])|\\[()\[\]]|[*`$\"“”{}「」『』\\]|__+")
-_ALONE = re.compile(r"\W*(?:option |choice |选项|选)?\W*([A-Za-z])[^\w+#]*(?:选?项)?[^\w+#]*", re.IGNORECASE)
+_ALONE = re.compile(  # ¬C and C ✗ deny C, C+ and C# are other things
+    r"[^\w¬~!≠✗✘❌]*(?:option |choice |选项|选)?[^\w¬~!≠✗✘❌]*"
+    r"([A-Za-z])[^\w+#✗✘❌]*(?:选?项)?[^\w+#✗✘❌]*",
+    re.IGNORECASE,
+)
 _LETTER = re.compile(r"(?<![A-Za-z0-9_'’^])([A-Z])(?![A-Za-z0-9_'’^+#])")
 _SMALL = re.compile(r"(?<![A-Za-z0-9_'’^])([a-z])(?=[)\]]?\s*[.。!]?\s*$)")
 

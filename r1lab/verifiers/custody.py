@@ -162,7 +162,10 @@ class _Streams:
         self._shut(self._stdin_fd)
 
     def _read(self, fd: int) -> None:
-        data = os.read(fd, _CHUNK)
+        try:
+            data = os.read(fd, _CHUNK)
+        except BlockingIOError:  # the child may open its output for reading, too, and take back what it has written
+            return
         (self.out if fd == self._stdout_fd else self.err).extend(data)
         if not data:
             self._shut(fd)

@@ -80,7 +80,9 @@ _HEDGES_AND_NUMBERS = (
     "or and not nor but maybe perhaps either if to than between about around approximately unless except plus "
     "minus times divided over mod pi sqrt sin cos tan log ln exp zero one two three four five six seven eight "
     "nine ten eleven twelve twenty thirty forty fifty hundred thousand million billion half third quarter dozen "
-    "pair "
+    "pair hundreds thousands millions billions trillion trillions lakh lakhs crore crores halves thirds fourths fifths "
+    "sixths eighths tenth tenths hundredth hundredths thousandth thousandths dozens "
+    "squared cubed factorial root negative mille approx wrong incorrect "
 )
 _NOT_UNITS = frozenset(_HEDGES_AND_NUMBERS.split())
 _WORD = re.compile(r"([A-Za-z][A-Za-z'-]*)(\^[23])?\.?")

@@ -42,8 +42,17 @@ def test_faults_are_recorded_and_the_run_goes_on(tmp_path):
 def test_too_many_faults_stop_the_run_with_the_sample_shown(tmp_path):
     done = run(tmp_path, "stage.fault_budget.max_share=0.05", "stage.fault_budget.min_scores=10")
     assert done.returncode == 1
-    assert "scores are faults of verifiers or data, more than 5%" in done.stderr
+    assert "accuracy scores are faults of verifiers or data, more than 5%" in done.stderr
     assert "accuracy:" in done.stderr and "gold" in done.stderr
     (folder,) = tmp_path.glob("tiny/*/attempt_1")
     assert json.loads((folder / "run.json").read_text())["state"] == "failed"
     assert list((folder / "rollouts.parquet").glob("*.parquet")), "what was sampled is kept"
+
+
+def test_small_phases_are_judged_together(tmp_path):
+    # a phase of tiny has 32 scores
+    done = run(tmp_path, "stage.fault_budget.max_share=0.05", "stage.fault_budget.min_scores=60")
+    assert done.returncode == 1
+    assert "of 32 accuracy scores are faults of verifiers or data, more than 5%" in done.stderr
+    (folder,) = tmp_path.glob("tiny/*/attempt_1")
+    assert len((folder / "log.jsonl").read_text().splitlines()) == 2

@@ -77,6 +77,29 @@ def test_parts_that_refuse_their_values(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_words_and_numbers_of_the_run_itself(tmp_path):
+    done = r1lab(f"run.root={tmp_path}", "tracker.kind=paper", "strategy.accelerator=tpu", "stage.plan.top_p=2")
+    assert done.returncode == 1 and "3 faults" in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert "One of auto, online, offline, disabled." in done.stderr and "One of auto, cpu, gpu." in done.stderr
+    assert "top_p must be <= 1, found 2" in done.stderr
+    done = r1lab(f"run.root={tmp_path}", "strategy.devices=-1")
+    assert done.returncode == 1 and "strategy.devices must be an integer >= 0, found -1" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", ".", "a/b"])
+def test_a_name_that_is_no_folder(name, tmp_path):
+    done = r1lab(f"run.root={tmp_path / 'runs'}", f"run.name={name}")
+    assert done.returncode == 1 and "is not the name of a folder. Try run.name=" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_rewards(tmp_path):
+    done = r1lab(f"run.root={tmp_path}", "rewards=null")
+    assert done.returncode == 1 and "Nothing is rewarded." in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_override_that_would_replace_a_part(tmp_path):
     done = r1lab(f"run.root={tmp_path}", "+stage.optim.warmup=1")
     assert done.returncode == 1 and "Try optim.warmup=..." in done.stderr

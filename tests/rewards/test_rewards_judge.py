@@ -117,7 +117,7 @@ def test_disagreement_does_not_train_and_is_no_fault(tokenizer):
     assert [r.reward for r in scored] == [None, None] and scored[0].scores["judge"].status is Status.DISAGREED
     FaultBudget(max_share=0.0, min_scores=1)(scored)
     scored = Rubric({"judge": pairs(judge_of(RuleJudge(tokenizer, "bare"), tokenizer))}).score(group, 0)
-    with pytest.raises(Exception, match="2 of 2 scores are faults"):
+    with pytest.raises(Exception, match="2 of 2 judge scores are faults"):
         FaultBudget(max_share=0.5, min_scores=1)(scored)
 
 

@@ -65,10 +65,24 @@ def scored(statuses):
 
 def test_fault_budget():
     budget = FaultBudget(max_share=0.25, min_scores=4)
-    budget(scored([Status.OK] * 3 + [Status.CRASH]))  # 1 of 4 is not more than a quarter
-    budget(scored([Status.CRASH] * 3))  # too few to judge
-    budget([])
+    assert budget(scored([Status.OK] * 3 + [Status.CRASH]))  # 1 of 4 is not more than a quarter
+    assert not budget(scored([Status.CRASH] * 3))  # too few to judge
+    assert not budget([])
     with pytest.raises(VerifierError) as caught:
         budget(scored([Status.OK] * 2 + [Status.TIMEOUT] * 2))
     assert "2 of 4" in str(caught.value) and "timeout (the reason) on question q2" in str(caught.value)
     assert "gold '7', answer '7'" in str(caught.value)
+
+
+def test_a_reward_that_never_fails_hides_no_other():
+    from dataclasses import replace
+
+    # 2 of 6 accuracy scores are broken, a third; of all scores they are a sixth
+    both = [replace(r, scores={"format": Score(1.0), **r.scores}) for r in scored([Status.OK] * 4 + [Status.CRASH] * 2)]
+    with pytest.raises(VerifierError, match="2 of 6 accuracy scores"):
+        FaultBudget(max_share=0.25, min_scores=4)(both)
+
+
+def test_a_share_beyond_one_is_refused():
+    with pytest.raises(ValueError, match="max_share must be between 0 and 1, found -1"):
+        FaultBudget(max_share=-1, min_scores=4)

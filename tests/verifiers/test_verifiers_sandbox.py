@@ -193,6 +193,24 @@ def test_odd_texts_do_not_break_the_sandbox():
     assert run("#" * 30_000_000, memory_bytes=1 << 24).ending is not Ending.TIME
 
 
+def test_a_program_that_takes_back_its_output_does_not_break_the_sandbox():
+    """As root the pipes are not the program's to open; as an ordinary user they are."""
+    program = """
+import os
+try:
+    back = os.open("/proc/self/fd/1", os.O_RDONLY | os.O_NONBLOCK)
+except OSError:
+    raise SystemExit
+for _ in range(20_000):
+    os.write(1, b"x")
+    try:
+        os.read(back, 100)
+    except BlockingIOError:
+        pass
+"""
+    assert run(program).ending is Ending.EXITED
+
+
 def test_nothing_is_left_behind():
     """Processes, files, descriptors and memory after two hundred hostile programs."""
     hostile = [
