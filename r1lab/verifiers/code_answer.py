@@ -73,15 +73,18 @@ def completed(code: str, prompt: str, entry_point: str) -> str:
 def same_value(found: Any, expected: Any, tolerance: float) -> bool:
     """Whether two values of built-in types are equal: lists and tuples alike, True not 1, floats within tolerance.
 
-    >>> same_value([(1, 2.0000000001)], [[1, 2]], 1e-6), same_value(True, 1, 1e-6)
-    (True, False)
+    >>> same_value([(1, 2.0000000001)], [[1, 2]], 1e-6), same_value(True, 1, 1e-6), same_value({True}, {1}, 1e-6)
+    (True, False, False)
     """
     if isinstance(found, bool) or isinstance(expected, bool):
         return found is expected
     if isinstance(found, (list, tuple)) and isinstance(expected, (list, tuple)):
         return len(found) == len(expected) and all(same_value(f, e, tolerance) for f, e in zip(found, expected))
     if isinstance(found, dict) and isinstance(expected, dict):
+        found, expected = ({_typed(key): value for key, value in side.items()} for side in (found, expected))
         return found.keys() == expected.keys() and all(same_value(found[k], expected[k], tolerance) for k in expected)
+    if isinstance(found, (set, frozenset)) and type(found) is type(expected):
+        return _typed(found) == _typed(expected)
     if isinstance(found, (int, float)) and isinstance(expected, (int, float)):
         if isinstance(found, int) and isinstance(expected, int):
             return found == expected
@@ -91,6 +94,15 @@ def same_value(found: Any, expected: Any, tolerance: float) -> bool:
             return False
         return close or (math.isnan(found) and math.isnan(expected))
     return type(found) is type(expected) and found == expected
+
+
+def _typed(key: Any) -> Any:
+    """A key or member that Python does not take for another one: True is 1 to a set."""
+    if isinstance(key, bool):
+        return bool, key
+    if isinstance(key, tuple):
+        return tuple(map(_typed, key))
+    return frozenset(map(_typed, key)) if isinstance(key, (set, frozenset)) else key
 
 
 def same_text(found: str, expected: str, tolerance: float) -> bool:

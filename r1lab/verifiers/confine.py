@@ -1,9 +1,9 @@
 """What a process does to itself before it runs code that nobody has read: limits, Landlock and seccomp, by ctypes.
 
 After ``confine`` the process can compute, start threads, read its standard library and the pipes it was given, and
-write to them. It opens no other file, has no network, starts no process, signals nobody, raises no limit. The rules
-are lists of what is allowed, so that whatever they do not name is refused. They bind all threads, and no exec undoes
-them - there is no exec either.
+write to them. It opens no other file (these pipes again, through /proc/self/fd), has no network, starts no process,
+signals nobody, raises no limit. The rules are lists of what is allowed, so that whatever they do not name is refused.
+They bind all threads, and no exec undoes them - there is no exec either.
 
 The text of this file is sent to an interpreter that may not be able to read the project: no imports from r1lab.
 """

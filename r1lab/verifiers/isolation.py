@@ -6,7 +6,8 @@ are bound by seccomp and limits, and by Landlock where the kernel has it; the se
 one attack is not used; where none is left, nothing runs.
 
 What remains: the second way lets a program ask whether a file exists, how large and how old it is, never what is in
-it; both share the machine's kernel, clock and processors with the program.
+it; where it runs as the caller's user, a program can open its own standard streams again. Both ways share the
+machine's kernel, clock and processors with the program.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 r"""Answers written as plain numbers: read exactly, without sympy and without any way to hang.
 
 A quantity is a number, perhaps with a sign, a currency, a percent sign or a unit: ``-3``, ``1,234.50``, ``3/4``,
-``\frac34``, ``1 1/2``, ``50\%``, ``$18``, ``18 dollars``, ``9 (apples)``, ``52_8``. Anything else is not a quantity.
+``\frac34``, ``1 1/2``, ``0.1\overline{6}``, ``0.1(6)``, ``50\%``, ``$18``, ``18 dollars``, ``9 (apples)``, ``52_8``.
+Anything else is not a quantity.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ _NUMBER = re.compile(
     r"(?P<sign>[+-]?) ?(?P<currency>[$€£¥₹]?) ?(?P<minus>-?)(?:"
     r"(?:(?P<whole>\d+)(?: (?=\d+ ?/)| ?(?=\\)))?"
     r"(?:\\frac ?\{(?P<over>-?\d+)\}\{(?P<under>-?\d+)\}|(?P<top>\d+) ?/ ?(?P<bottom>\d+))"
+    r"|(?P<before>\d+)\.(?P<fixed>\d*)(?:\\overline ?\{(?P<cycle>\d+)\}|\((?P<bracketed>\d+)\))"
     r"|(?P<decimal>(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.(?P<places>\d*))?|\.(?P<only_places>\d+))"
     r"(?:[eE](?P<exponent>[+-]?\d{1,2}))?"
     r")(?P<rest>.*)",
@@ -176,7 +178,12 @@ def _unwrap(text: str) -> str:
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
-    if match["decimal"] is not None:
+    if cycle := match["cycle"] or match["bracketed"]:
+        # 0.1(6): 1.6666... / 10, and 0.666... is 6/9
+        value = (int(match["before"] + match["fixed"]) + Fraction(int(cycle), 10 ** len(cycle) - 1)) / 10 ** len(
+            match["fixed"]
+        )
+    elif match["decimal"] is not None:
         value = Fraction(match["decimal"].replace(",", "")) * Fraction(10) ** int(match["exponent"] or 0)
     else:
         denominator = int(match["under"] or match["bottom"])
@@ -190,6 +197,7 @@ def _value(match: re.Match[str]) -> Fraction | None:
 def _unit(rest: str) -> str | None:
     """Canonical unit written behind a number; "" for none, None where the rest is no unit."""
     attached, rest = not rest.startswith((" ", "(")), rest.strip()
+    rest = "%" if rest.lower() == "per cent" else rest
     if rest in ("", "%"):
         return "percent" if rest else ""
     if re.fullmatch(r"_\d{1,2}", rest):
