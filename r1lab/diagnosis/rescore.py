@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from r1lab.records.ledger import StoredPart
-from r1lab.records.tables import Column, Schema, spread
+from r1lab.records.tables import PLACE, Column, Schema, spread
 from r1lab.rewards.rubric import Rubric
 from r1lab.rollouts.batches import advantages_of
 from r1lab.rollouts.selection import Selection
@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 
 RESCORED = Schema(
     (
-        Column("phase", "int64", "rollout phase of the stored run; 0 is before the first"),
-        Column("step", "int64", "optimizer steps behind the phase's first weights"),
-        Column("kind", "string", "train, or the name of the evaluation"),
-        Column("question_id", "string", "stable name of the question"),
-        Column("group", "int64", "place of the question in the phase or evaluation"),
-        Column("sample", "int64", "index in the question's group, 0 to G-1"),
+        *PLACE,
         Column("name", "string", "the reward's name"),
         Column("answer", "string", "the gold answer"),
         Column("change", "string", "same, higher, lower, new where the run had none, or the statuses: ok -> timeout"),

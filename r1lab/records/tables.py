@@ -50,14 +50,19 @@ STEPS = Schema(
 )
 """One row a step (or an evaluation), one column a metric: reward_mean, accuracy, kl, pass_at_1, ..."""
 
+PLACE = (
+    Column("phase", "int64", "rollout phase; 0 is before the first"),
+    Column("step", "int64", "optimizer steps behind the phase's first weights"),
+    Column("kind", "string", "train, or the name of the evaluation"),
+    Column("question_id", "string", "stable name of the question"),
+    Column("group", "int64", "place of the question in the phase or evaluation; a refill's is Q, 2Q, ... higher"),
+    Column("sample", "int64", "index in the question's group, 0 to G-1"),
+)
+"""Which completion a row speaks of."""
+
 ROLLOUTS = Schema(
     (
-        Column("phase", "int64", "rollout phase; 0 is before the first"),
-        Column("step", "int64", "optimizer steps behind the phase's first weights"),
-        Column("kind", "string", "train, or the name of the evaluation"),
-        Column("question_id", "string", "stable name of the question"),
-        Column("group", "int64", "place of the question in the phase or evaluation; a refill's is Q, 2Q, ... higher"),
-        Column("sample", "int64", "index in the question's group, 0 to G-1"),
+        *PLACE,
         Column("question", "string", "the question's text, without template"),
         Column("answer", "string", "the gold answer"),
         Column("details", "string", "what the question's domain needs beside it, as JSON: choices, unit tests"),
@@ -82,12 +87,7 @@ ROLLOUTS = Schema(
 
 SCORES = Schema(
     (
-        Column("phase", "int64", "rollout phase; 0 is before the first"),
-        Column("step", "int64", "optimizer steps behind the phase's first weights"),
-        Column("kind", "string", "train, or the name of the evaluation"),
-        Column("question_id", "string", "stable name of the question"),
-        Column("group", "int64", "place of the question in the phase or evaluation; a refill's is Q, 2Q, ... higher"),
-        Column("sample", "int64", "index in the question's group, 0 to G-1"),
+        *PLACE,
         Column("name", "string", "the reward's name"),
         Column("value", "float64", "what the reward gave; a fault's value never trains"),
         Column("weight", "float64", "its weight in the rollout's reward at this step"),

@@ -13,9 +13,10 @@ import lightning as L
 from r1lab import ranks
 from r1lab.disk import write_json_atomic
 from r1lab.evaluation.run import Evaluation, outcome, summarize
+from r1lab.records.ledger import Ledger
 from r1lab.records.loggers import JsonlLog
 from r1lab.records.progress import Progress
-from r1lab.records.tables import ROLLOUTS, SCORES, STEPS, Table, rollout_rows, score_rows
+from r1lab.records.tables import STEPS, Table, rollout_rows, score_rows
 from r1lab.rewards.rubric import FaultBudget, Rubric
 from r1lab.rollouts.collect import Collector
 from r1lab.training.checkpoint import Checkpoints
@@ -28,22 +29,12 @@ ACCURACY = "accuracy"
 
 
 @dataclass(frozen=True)
-class RunTables:
-    """The rows of one attempt."""
-
-    folder: Path
+class RunTables(Ledger):
+    """All that one attempt writes: its completions and scores, its steps, its log and its evaluations."""
 
     @property
     def steps(self) -> Table:
         return Table(self.folder / "steps.parquet", STEPS)
-
-    @property
-    def rollouts(self) -> Table:
-        return Table(self.folder / "rollouts.parquet", ROLLOUTS)
-
-    @property
-    def scores(self) -> Table:
-        return Table(self.folder / "scores.parquet", SCORES)
 
     @property
     def log(self) -> JsonlLog:

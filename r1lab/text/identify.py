@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ class ByFunctionWords:
 
 
 @dataclass(frozen=True)
-class _ByModel:
+class _ByModel(ABC):
     """What both models share. Errors: ConfigError when the package is missing, before anything runs."""
 
     languages: Sequence[str]
@@ -98,9 +99,9 @@ class _ByModel:
             return target
         return self.ask(" ".join(words)[:MAX_MODEL_CHARACTERS]) if len(words) >= self.min_words else None
 
+    @abstractmethod
     def ask(self, text: str) -> str | None:
         """The model's answer, one of ``languages``; None where it has none."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -20,15 +20,6 @@ from r1lab.verifiers.puzzle import PuzzleChecker
 CONF = Path(__file__).parents[2] / "conf"
 
 
-@pytest.fixture(scope="module")
-def accuracy():
-    with initialize_config_dir(str(CONF), version_base=None):
-        config = compose(overrides=["+reward@rewards.accuracy=accuracy"])
-    reward = instantiate(config.rewards.accuracy, _convert_="all")
-    yield reward
-    reward.close()
-
-
 def test_conf_gives_a_checker_to_each_domain(accuracy):
     assert isinstance(accuracy, AccuracyReward)
     assert accuracy.checkers["stem"] == ChoiceChecker() and accuracy.checkers["logic"] == PuzzleChecker()

@@ -94,15 +94,6 @@ AMBIGUOUS = {("text", "mmlu_stem/test:2148"), ("a small letter", "mmlu_stem/test
 
 
 @pytest.fixture(scope="module")
-def accuracy():
-    with initialize_config_dir(str(CONF), version_base=None):
-        config = compose(overrides=["+reward@rewards.accuracy=accuracy"])
-    reward = instantiate(config.rewards.accuracy, _convert_="all")
-    yield reward
-    reward.close()
-
-
-@pytest.fixture(scope="module")
 def golds():
     """A function of a set's name and the data's folder -> all its held-out questions, in their fixed order."""
     read = {}

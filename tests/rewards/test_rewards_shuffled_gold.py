@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 
 from r1lab.data.code_tasks import CodeSource
 from r1lab.data.mix import GeneratedSource
@@ -25,15 +23,6 @@ SOURCES = {
     "general": GeneratedSource(list(instructions.FAMILIES), LEVELS, LANGUAGES),
     "code": CodeSource(["formula", "listing", "text", "program", "repair"], [1, 2, 3], LANGUAGES),
 }
-
-
-@pytest.fixture(scope="module")
-def accuracy():
-    with initialize_config_dir(str(CONF), version_base=None):
-        config = compose(overrides=["+reward@rewards.accuracy=accuracy"])
-    reward = instantiate(config.rewards.accuracy, _convert_="all")
-    yield reward
-    reward.close()
 
 
 def says(question, answer, sample=0):

@@ -7,8 +7,9 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+from verdicts import outcome
 
-from r1lab.types import Question, Score, Status
+from r1lab.types import Question
 from r1lab.verifiers.choice import ChoiceChecker, read_choice
 
 CASES = [json.loads(line) for line in (Path(__file__).parents[1] / "corpora/choice.jsonl").open()]
@@ -25,14 +26,6 @@ LETTER_CONTENTS = {("As", "P", "Sb", "B")}
 
 def question(gold: str, choices: list[str]) -> Question:
     return Question("q", "", answer=gold, domain="stem", details={"choices": choices})
-
-
-def outcome(score: Score) -> str:
-    if score.status is not Status.OK:
-        return str(score.status)
-    if score.reason.startswith("no readable answer"):
-        return "unreadable"
-    return {1.0: "right", 0.0: "wrong"}[score.value]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c['gold']}|{c['answer'][:30]}".encode("unicode_escape"))

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from verdicts import outcome
 
-from r1lab.types import Question, Score, Status
+from r1lab.types import Question, Status
 from r1lab.verifiers.math_answer import MathChecker, same, vote_key
 
 CASES = [json.loads(line) for line in (Path(__file__).parents[1] / "corpora/math_answers.jsonl").open()]
@@ -24,14 +25,6 @@ def quiet():
 
 def question(gold: str) -> Question:
     return Question("q", "", answer=gold)
-
-
-def outcome(score: Score) -> str:
-    if score.status is not Status.OK:
-        return str(score.status)
-    if score.reason.startswith("no readable answer"):
-        return "unreadable"
-    return {1.0: "right", 0.0: "wrong"}[score.value]
 
 
 @pytest.mark.timeout(30)

@@ -10,8 +10,9 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from verdicts import outcome
 
-from r1lab.types import Question, Score, Status
+from r1lab.types import Question
 from r1lab.verifiers.arithmetic import read_expression
 from r1lab.verifiers.assignment import ROLES, gold_roles, read_assignment
 from r1lab.verifiers.puzzle import PuzzleChecker
@@ -22,14 +23,6 @@ CHECKER = PuzzleChecker()
 
 def question(gold: str, **details) -> Question:
     return Question("q", "", answer=gold, domain="logic", details=details)
-
-
-def outcome(score: Score) -> str:
-    if score.status is not Status.OK:
-        return str(score.status)
-    if score.reason.startswith("no readable answer"):
-        return "unreadable"
-    return {1.0: "right", 0.0: "wrong"}[score.value]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c['gold'][:12]}|{c['answer'][:30]}".encode("unicode_escape"))
