@@ -6,7 +6,8 @@ What counts as equal:
 - The same number, exactly: 1/2 = 0.5 = 2/4, 1,234 = 1234. A decimal with at least ``significant_digits`` digits also
   equals a number that rounds to it: 0.333333 = 1/3, but 0.33 is not.
 - A unit, a currency or the base of a number (``52_8``) may be left out, not contradicted: 18 = $18 = 18 dollars, but
-  5 km is not 5 m. Units are not converted.
+  5 km is not 5 m. Units are not converted. A word that is no known unit is taken for what was counted (9 apples = 9),
+  but words that change or doubt the number (5 tenths, 5 wrong) are not.
 - Degrees by the setting ``degrees``: "unit" 90 degrees = 90; "angle" 90 degrees = pi/2. Inside sin, cos, ... an angle.
 - Percent by the setting ``percent``: "value" 50% = 0.5; "sign" 50% = 50, as if the sign were a unit; "either".
 - A name may stand before a value (``x = 3`` for 3; ``x = 1, x = 2`` for 1, 2); of a chain ``a = b = c`` every part

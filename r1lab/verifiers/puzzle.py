@@ -114,7 +114,8 @@ def _expression(answer: str, question: Question) -> str:
     readings = [read_expression(part) for part in clean(answer).split("=")]
     if not all(readings) or len(readings) > 2:
         return "no readable answer: not one expression of + - * / and brackets"
-    # "(1+2+3)*4 = 24" says the target beside the expression
+    # "(1+2+3)*4 = 24" and "24 = (1+2+3)*4" say the target beside the expression
+    readings.sort(key=lambda reading: reading.numbers == (gold.value,))
     if len(readings) == 2 and readings[1].numbers != (gold.value,):
         return "no readable answer: more than one expression"
     if any(reading.value != gold.value for reading in readings):
