@@ -38,6 +38,8 @@ class Request:
     """[L] int64."""
     seeds: tuple[int, ...]
     """[G] the random stream of each completion; the same seed draws the same numbers wherever it runs."""
+    max_new_tokens: tuple[int, ...] | None = None
+    """[G] a limit for each completion, where it is below the one of SamplingParams."""
 
 
 class Engine(Protocol):

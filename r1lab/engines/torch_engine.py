@@ -9,115 +9,186 @@ import torch
 from torch import Tensor
 
 from r1lab.engines.base import Request, SamplingParams
+from r1lab.engines.draw import draw
 from r1lab.functional.rng import uniforms
 from r1lab.models.causal import CausalPolicy, gathered
 from r1lab.types import Completion, Finish
 
-COMPACT_BELOW = 0.75
-"""Finished rows are dropped from the batch once the share of running rows falls below this: copying has a price too."""
+PREFILL_TOKENS = 16_384
+"""Prompts are read together up to so many tokens, padding included."""
 
 
 @dataclass(eq=False)
 class TorchEngine:
-    """Samples from the policy that trains, with a key-value cache; a group's prompt is computed once."""
+    """Samples from the policy that trains: a group's prompt is computed once, rows that end make room for others."""
 
     policy: CausalPolicy
     pad_id: int
     max_rows: int
-    """Completions in one batch; more requests are done in turns."""
+    """Completions that are written at once; more requests wait for room. A larger group is written alone."""
     version: int = 0
 
     def generate(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[tuple[int, list[Completion]]]:
-        """Yields (index of the request, its completions), turn by turn; see `Engine`."""
+        """Yields (index of the request, its completions) as groups finish; see `Engine`."""
+        from r1lab.engines.latent import latent_attention
+
         training = self.policy.training
         self.policy.eval()
         try:
-            by_length = sorted(range(len(requests)), key=lambda i: len(requests[i].prompt_ids))
-            # once for all turns: ranks may have more and fewer of them, or none, and gathering takes all ranks
-            with gathered(self.policy):
-                for places in split_rows([len(requests[i].seeds) for i in by_length], self.max_rows):
-                    turn = [by_length[place] for place in places]
-                    with torch.no_grad(), self.policy.precision():
-                        groups = self._sample([requests[i] for i in turn], params)
-                    yield from zip(turn, groups)
+            # ranks have more and fewer steps, or none, and gathering takes all ranks
+            with gathered(self.policy), self.policy.casts_kept():
+                batch = Batch(self.policy, self.pad_id, requests, params, self.max_rows)
+                while batch.waiting or batch.num_rows:
+                    with torch.no_grad(), self.policy.precision(), latent_attention(self.policy.model):
+                        finished = batch.advance()
+                    for place in finished:
+                        yield place, self._completions(batch.written.pop(place))
         finally:
             self.policy.train(training)
 
-    def _sample(self, requests: Sequence[Request], params: SamplingParams) -> list[list[Completion]]:
-        from transformers import DynamicCache
+    def _completions(self, written: list[tuple[Tensor, Tensor, bool]]) -> list[Completion]:
+        return [
+            Completion(ids, logprobs, Finish.STOP if stopped else Finish.LENGTH, self.version)
+            for ids, logprobs, stopped in written
+        ]
 
-        device = self.policy.device
-        cache = DynamicCache(config=self.policy.config)
-        logits, mask = self._prefill([r.prompt_ids for r in requests], cache)
-        owner = torch.repeat_interleave(
-            torch.arange(len(requests), device=device), torch.tensor([len(r.seeds) for r in requests], device=device)
-        )
-        cache.batch_select_indices(owner)
-        logits, mask = logits[owner], mask[owner]
 
-        # rows: the running completions, as indexes into the N results
-        num_rows = len(owner)
-        noise = uniforms([s for r in requests for s in r.seeds], 0, params.max_new_tokens).to(device)
-        out_ids = torch.zeros(num_rows, params.max_new_tokens, dtype=torch.long, device=device)
-        out_logprobs = torch.zeros(num_rows, params.max_new_tokens, device=device)
-        lengths = torch.zeros(num_rows, dtype=torch.long, device=device)
-        stopped = torch.zeros(num_rows, dtype=torch.bool, device=device)
-        stops = torch.tensor(params.stop_ids, dtype=torch.long, device=device)
-        rows = torch.arange(num_rows, device=device)
-        for t in range(params.max_new_tokens):
-            next_ids, logprobs = draw(logits, noise[rows, t], params)
-            running = ~stopped[rows]
-            out_ids[rows, t], out_logprobs[rows, t] = next_ids, logprobs
-            lengths[rows] += running
-            stopped[rows] |= torch.isin(next_ids, stops)
-            running = ~stopped[rows]
-            num_running = int(running.sum())
-            if t + 1 == params.max_new_tokens or not num_running:
+class Batch:
+    """The completions that are being written, one row each, and the requests that wait for rows."""
+
+    def __init__(
+        self, policy: CausalPolicy, pad_id: int, requests: Sequence[Request], params: SamplingParams, max_rows: int
+    ):
+        from r1lab.engines.rows import RowCache
+
+        self.policy, self.pad_id, self.requests, self.params = policy, pad_id, requests, params
+        sizes = [len(request.seeds) for request in requests]
+        self.max_rows = min(max(max_rows, *sizes), sum(sizes)) if sizes else 0
+        self.waiting = sorted(range(len(requests)), key=lambda i: (-len(requests[i].prompt_ids), -i))
+        """Requests without rows, the next one last: those with short prompts come first."""
+        self.written: dict[int, list] = {place: [None] * size for place, size in enumerate(sizes)}
+        """By request what is finished: (ids, logprobs, ended by a stop id) for each completion."""
+        longest = max((len(request.prompt_ids) for request in requests), default=0)
+        self.cache = RowCache(self.max_rows, longest + params.max_new_tokens)
+        self.start = common_start([request.prompt_ids for request in requests]) if requests else 0
+        self.stops = torch.tensor(params.stop_ids, dtype=torch.long, device=policy.device)
+        self.num_rows = 0
+        shape, device = (self.max_rows, params.max_new_tokens), policy.device
+        # of each row: where it belongs, what it has written, how much, how much it may, and its random numbers
+        self.places = torch.zeros(self.max_rows, 2, dtype=torch.long, device=device)
+        self.ids = torch.zeros(shape, dtype=torch.long, device=device)
+        self.logprobs = torch.zeros(shape, device=device)
+        self.lengths, self.limits = torch.zeros(2, self.max_rows, dtype=torch.long, device=device)
+        self.noise = torch.zeros(shape, dtype=torch.float64, device=device)
+
+    def advance(self) -> list[int]:
+        """Every row writes one token and new rows their first; returns the requests that are finished by that."""
+        finished = []
+        if self.num_rows:
+            rows = torch.arange(self.num_rows, device=self.policy.device)
+            positions, mask = self.cache.advance(self.policy.device)
+            last = self.ids[rows, self.lengths[rows] - 1]
+            finished += self._write(rows, self.policy(last[:, None], positions, mask, cache=self.cache))
+        while places := self._next():
+            first = self.num_rows
+            logits = self._read(places)
+            rows = torch.arange(first, self.num_rows, device=self.policy.device)
+            finished += self._write(rows, logits)
+        return finished
+
+    def _next(self) -> list[int]:
+        """The requests that are read next: as many as have room for all of their completions."""
+        places, room, longest = [], self.max_rows - self.num_rows, 1
+        while self.waiting and len(self.requests[self.waiting[-1]].seeds) <= room:
+            longest = max(longest, len(self.requests[self.waiting[-1]].prompt_ids) - self.start)
+            if places and longest * (len(places) + 1) > PREFILL_TOKENS:
                 break
-            if num_running < COMPACT_BELOW * len(rows):
-                keep = running.nonzero().squeeze(1)
-                cache.batch_select_indices(keep)
-                rows, mask, next_ids = rows[keep], mask[keep], next_ids[keep]
-            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-            logits = self.policy(next_ids[:, None], positions_of(mask)[:, -1:], mask, cache=cache)
-        return self._completions(requests, out_ids.cpu(), out_logprobs.cpu(), lengths.tolist(), stopped.tolist())
+            places.append(self.waiting.pop())
+            room -= len(self.requests[places[-1]].seeds)
+        return places
 
-    def _prefill(self, prompts: Sequence[Tensor], cache) -> tuple[Tensor, Tensor]:
-        """Reads the prompts into the cache, what they all begin with once; returns logits [B, V] and mask [B, L]."""
-        device, start = self.policy.device, common_start(prompts)
-        ids, mask = left_pad([prompt[start:] for prompt in prompts], self.pad_id)
+    def _read(self, places: Sequence[int]) -> Tensor:
+        """Gives each completion of these requests a row that has read its prompt; returns the logits [m, V] there."""
+        requests, device = [self.requests[place] for place in places], self.policy.device
+        logits, prompts = self._prefill([request.prompt_ids for request in requests])
+        sizes = torch.tensor([len(request.seeds) for request in requests])
+        owner = torch.arange(len(requests)).repeat_interleave(sizes)
+        lengths = torch.tensor([len(request.prompt_ids) for request in requests])
+        self.cache.admit(prompts, owner.to(device), lengths[owner])
+        new = slice(self.num_rows, self.num_rows + len(owner))
+        self.num_rows = new.stop
+        most = self.params.max_new_tokens
+        self.places[new, 0] = torch.tensor(places)[owner].to(device)
+        self.places[new, 1] = torch.cat([torch.arange(size) for size in sizes.tolist()]).to(device)
+        limits = [min(most, own) for r in requests for own in r.max_new_tokens or [most] * len(r.seeds)]
+        self.lengths[new], self.limits[new] = 0, torch.tensor(limits, device=device)
+        self.noise[new] = uniforms([seed for request in requests for seed in request.seeds], 0, most).to(device)
+        return logits[owner.to(device)]
+
+    def _prefill(self, prompts: Sequence[Tensor]):
+        """Reads prompts, what all requests begin with once; returns logits [B, V] behind each, and their cache."""
+        from r1lab.engines.rows import RowCache
+
+        device, start = self.policy.device, self.start
+        rest = [prompt[start:] for prompt in prompts]
+        ids = torch.nn.utils.rnn.pad_sequence(rest, batch_first=True, padding_value=self.pad_id).to(device)
+        cache = RowCache(len(prompts), start + ids.shape[1])
         if start:
-            shared = prompts[0][None, :start].to(device)
-            seen = torch.ones_like(shared, dtype=torch.bool)
-            self.policy(shared, positions_of(seen), seen, cache=cache)
-            cache.batch_repeat_interleave(len(prompts))
-            mask = torch.cat([mask.new_ones(len(prompts), start), mask], dim=1)
-        ids, mask = ids.to(device), mask.to(device)
-        return self.policy(ids, positions_of(mask)[:, start:], mask, cache=cache), mask
+            cache.admit(self._shared(), torch.zeros(len(prompts), dtype=torch.long), torch.full((len(prompts),), start))
+        cache.begin(len(prompts), start, ids.shape[1])
+        last = torch.tensor([len(prompt) - 1 for prompt in rest], device=device)
+        return self.policy(ids, *causal(start, ids.shape[1], len(prompts), device), cache=cache, last=last), cache
 
-    def _completions(self, requests, ids: Tensor, logprobs: Tensor, lengths: list[int], stopped: list[bool]):
-        done = iter(
-            Completion(ids[n, :length].clone(), logprobs[n, :length].clone(),
-                       Finish.STOP if stopped[n] else Finish.LENGTH, self.version)
-            for n, length in enumerate(lengths)
-        )  # fmt: skip
-        return [[next(done) for _ in request.seeds] for request in requests]
+    def _shared(self):
+        """The cache of what all requests begin with, read when the first of them is."""
+        from r1lab.engines.rows import RowCache
+
+        if not hasattr(self, "_start_cache"):
+            shared = self.requests[0].prompt_ids[None, : self.start].to(self.policy.device)
+            self._start_cache = RowCache(1, self.start)
+            self._start_cache.begin(1, 0, self.start)
+            self.policy(shared, *causal(0, self.start, 1, self.policy.device), cache=self._start_cache)
+        return self._start_cache
+
+    def _write(self, rows: Tensor, logits: Tensor) -> list[int]:
+        """Draws the next token of ``rows`` (the last ones), takes finished rows out; returns finished requests."""
+        at = self.lengths[rows]
+        ids, logprobs = draw(logits, self.noise[rows, at], self.params)
+        self.ids[rows, at], self.logprobs[rows, at] = ids, logprobs
+        self.lengths[rows] = at + 1
+        stopped = torch.isin(ids, self.stops)
+        over = stopped | (at + 1 >= self.limits[rows])
+        if not over.any():
+            return []
+        done = []
+        for row, stop in zip(rows[over].tolist(), stopped[over].tolist()):
+            place, sample = self.places[row].tolist()
+            kept = slice(0, int(self.lengths[row]))
+            ids, logprobs = (table[row, kept].clone().cpu() for table in (self.ids, self.logprobs))
+            self.written[place][sample] = ids, logprobs, stop
+            done += [place] if all(self.written[place]) else []
+        self._leave(rows[over])
+        return done
+
+    def _leave(self, rows: Tensor) -> None:
+        """Takes rows out of the batch: the last ones that stay move to their places."""
+        stays = torch.ones(self.num_rows, dtype=torch.bool, device=rows.device)
+        stays[rows] = False
+        self.num_rows -= len(rows)
+        holes, movers = (
+            (~stays[: self.num_rows]).nonzero()[:, 0],
+            stays[self.num_rows :].nonzero()[:, 0] + self.num_rows,
+        )
+        for table in (self.places, self.ids, self.logprobs, self.lengths, self.limits, self.noise):
+            table[holes] = table[movers]
+        self.cache.move(holes, movers, self.num_rows)
 
 
-def split_rows(group_sizes: Sequence[int], max_rows: int) -> list[list[int]]:
-    """Consecutive requests in turns of at most `max_rows` completions; a larger group has a turn of its own.
-
-    >>> split_rows([4, 4, 4], 8)
-    [[0, 1], [2]]
-    """
-    turns, room = [], 0
-    for index, size in enumerate(group_sizes):
-        if size > room or not turns:
-            turns.append([])
-            room = max_rows
-        turns[-1].append(index)
-        room -= size
-    return turns
+def causal(start: int, length: int, num_rows: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Positions [B, T] and mask [1, 1, T, start + T] of rows that read T ids behind ``start`` ids they hold."""
+    places = torch.arange(start, start + length, device=device)
+    span = torch.arange(start + length, device=device)
+    return places.expand(num_rows, -1), (span <= places[:, None])[None, None]
 
 
 def common_start(prompts: Sequence[Tensor]) -> int:
@@ -129,52 +200,3 @@ def common_start(prompts: Sequence[Tensor]) -> int:
     longest = min(len(prompt) for prompt in prompts) - 1
     heads = torch.stack([prompt[:longest] for prompt in prompts])
     return int((heads == heads[0]).all(dim=0).long().cumprod(dim=0).sum())
-
-
-def left_pad(prompts: Sequence[Tensor], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Prompts [L_i] -> ids [B, L] padded on the left, and mask [B, L], True = token."""
-    longest = max(len(p) for p in prompts)
-    ids = torch.full((len(prompts), longest), pad_id, dtype=torch.long)
-    mask = torch.zeros(len(prompts), longest, dtype=torch.bool)
-    for row, prompt in enumerate(prompts):
-        ids[row, longest - len(prompt) :] = prompt
-        mask[row, longest - len(prompt) :] = True
-    return ids, mask
-
-
-def positions_of(mask: Tensor) -> Tensor:
-    """Positions [B, T] of left-padded rows: 0 at each row's first token, and on its padding."""
-    return (mask.long().cumsum(1) - 1).clamp(min=0)
-
-
-def draw(logits: Tensor, noise: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
-    """One id a row by the inverse of the cumulative distribution, and its logprob before top-p and top-k cut it.
-
-    logits [N, V], noise [N] uniform in [0, 1) -> ids [N] int64, logprobs [N] float32. Temperature 0 takes the most
-    likely id, with its logprob at temperature 1.
-    """
-    assert logits.ndim == 2 and noise.shape == logits.shape[:1]
-    logprobs = torch.log_softmax(logits.float() / (params.temperature or 1.0), dim=-1)
-    if params.temperature == 0:
-        ids = logprobs.argmax(dim=-1)
-    else:
-        cumulative = restrict(logprobs.exp(), params).cumsum(dim=-1)
-        target = noise.to(cumulative.dtype)[:, None] * cumulative[:, -1:]
-        # rounding may lift the target to the very end of the distribution, behind which there is no id
-        target = torch.minimum(target, torch.nextafter(cumulative[:, -1:], torch.zeros_like(target)))
-        ids = torch.searchsorted(cumulative, target, right=True).squeeze(1)
-    return ids, logprobs.gather(1, ids[:, None]).squeeze(1)
-
-
-def restrict(probs: Tensor, params: SamplingParams) -> Tensor:
-    """probs [N, V] with everything outside top-k and the top-p nucleus set to 0; not renormalized."""
-    if params.top_k and params.top_k < probs.shape[1]:
-        smallest = probs.topk(params.top_k, dim=-1).values[:, -1:]
-        probs = probs.masked_fill(probs < smallest, 0.0)
-    if params.top_p < 1:
-        ordered, order = probs.sort(dim=-1, descending=True)
-        # a token stays while the mass before it is under top_p: the first one always does
-        before = ordered.cumsum(dim=-1) - ordered
-        ordered = ordered.masked_fill(before >= params.top_p * ordered.sum(-1, keepdim=True), 0.0)
-        probs = torch.zeros_like(probs).scatter(1, order, ordered)
-    return probs

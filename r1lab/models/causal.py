@@ -43,11 +43,19 @@ class CausalPolicy(nn.Module):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.compute_dtype)
 
+    def casts_kept(self):
+        """A context in which `precision` converts each weight once, not once for each forward; weights stay as they are.
+
+        Autocast forgets what it has cast when its outermost context ends; this one is outermost and casts nothing.
+        """
+        return torch.autocast(self.device.type, enabled=False)
+
     def forward(self, ids: Tensor, positions: Tensor, mask: Tensor, *, batch: PackedBatch | None = None, cache=None,
-                temperature: float = 1.0):  # fmt: skip
+                last: Tensor | None = None, temperature: float = 1.0):  # fmt: skip
         """Next-token logits [B, V] after the last id, or, of a packed batch, logprobs and entropy of its counted ids.
 
-        ids, positions [B, T]; mask [B, T_past + T] or [B, 1, T, T], True = attend. Returns logits [B, V] float32, or
+        ids, positions [B, T]; mask [B, 1, T, T_past + T], True = attend; last [B] is the place of each row's last id,
+        T-1 unless given. Returns logits [B, V] float32, or
         (logprobs [M], entropy [M]) over the M counted ids of `batch` in row order.
         """
         hidden = self.model.base_model(
@@ -59,7 +67,8 @@ class CausalPolicy(nn.Module):
         ).last_hidden_state
         head = self.model.get_output_embeddings()
         if batch is None:
-            return head(hidden[:, -1]).float()
+            rows = torch.arange(len(ids), device=ids.device)
+            return head(hidden[:, -1] if last is None else hidden[rows, last]).float()
         rows, places = batch.loss_mask.nonzero(as_tuple=True)
         hidden = hidden[rows, batch.predictors[rows, places]]
         return token_logprobs(hidden, head.weight, ids[rows, places], temperature, bias=head.bias)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from r1lab.engines.base import Request, SamplingParams
-from r1lab.engines.torch_engine import TorchEngine, draw, restrict, split_rows
+from r1lab.engines.draw import draw, restrict
+from r1lab.engines.torch_engine import TorchEngine
 from r1lab.functional.rng import uniforms
 from r1lab.models.causal import CausalPolicy
 from r1lab.types import Finish
@@ -107,10 +108,22 @@ def test_top_k_and_top_p_cut_by_hand():
     assert restrict(probs, SamplingParams(1, top_p=1e-9)).tolist()[0] == pytest.approx([0.5, 0, 0, 0])
 
 
-def test_groups_are_never_split_over_turns():
-    assert split_rows([4, 4, 4], 8) == [[0, 1], [2]]
-    assert split_rows([16], 4) == [[0]]
-    assert split_rows([2, 9, 2], 4) == [[0], [1], [2]]
+def test_rows_that_end_make_room_for_waiting_groups(tiny_model, tokenizer):
+    policy = CausalPolicy(tiny_model("llama", torch.float64))
+    widths = []
+    policy.model.get_input_embeddings().register_forward_hook(lambda m, args, out: widths.append(tuple(args[0].shape)))
+    start = [int(prompts(tokenizer)[0][0])]
+    requests = [
+        Request(torch.tensor([*start, 5 + i]), (2 * i, 2 * i + 1), max_new_tokens=limits)
+        for i, limits in enumerate([(2, 6), (4, 4), (3, 3)])
+    ]
+    found = list(TorchEngine(policy, tokenizer.pad_token_id, 4).generate(requests, SamplingParams(max_new_tokens=9)))
+    # Two groups of two begin, with one token each from the prompt. Step 1 ends a row (limit 2), step 3 the second group
+    # (limit 4), so that the third enters beside the row that still runs; step 5 brings both to their limits, 6 and 3.
+    assert [place for place, _ in found] == [1, 0, 2]
+    assert [[len(c.ids) for c in group] for _, group in sorted(found)] == [[2, 6], [4, 4], [3, 3]]
+    first, second = [(1, 1), (2, 1)], [(1, 1)]  # what all begin with, then the rest of two prompts; of the third
+    assert widths == [*first, (4, 1), (3, 1), (3, 1), *second, (3, 1), (3, 1)]
 
 
 @pytest.mark.parametrize("wrong", [{"max_new_tokens": 0}, {"temperature": -1}, {"top_p": 0.0}, {"top_k": -1}])

@@ -1,0 +1,62 @@
+"""One token a row by the inverse of the cumulative distribution: one uniform number decides it, on any machine."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from r1lab.engines.base import SamplingParams
+
+BLOCK = 256
+"""Ids whose probabilities are summed first: the running sums are of blocks, then of one block's ids."""
+
+
+def draw(logits: Tensor, noise: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
+    """One id a row by the inverse of the cumulative distribution, and its logprob before top-p and top-k cut it.
+
+    logits [N, V], noise [N] uniform in [0, 1) -> ids [N] int64, logprobs [N] float32. Temperature 0 takes the most
+    likely id, with its logprob at temperature 1.
+    """
+    assert logits.ndim == 2 and noise.shape == logits.shape[:1]
+    logits = logits.float()
+    if params.temperature not in (0, 1):
+        logits = logits / params.temperature
+    top, best = logits.max(dim=-1, keepdim=True)
+    weights = (logits - top).exp_()
+    total = weights.sum(dim=-1)
+    if params.temperature == 0:
+        ids = best.squeeze(1)
+    else:
+        ids = invert(restrict(weights, params), noise)
+    return ids, (logits - top).gather(1, ids[:, None]).squeeze(1) - total.log()
+
+
+def invert(weights: Tensor, noise: Tensor) -> Tensor:
+    """The id at which the running sum of weights [N, V] passes noise [N] times their sum; never one of weight 0."""
+    num_blocks = -(-weights.shape[1] // BLOCK)
+    padding = num_blocks * BLOCK - weights.shape[1]
+    blocks = torch.nn.functional.pad(weights, (0, padding)).view(len(weights), num_blocks, BLOCK)
+    sums = blocks.sum(dim=-1, dtype=torch.float64)
+    before = sums.cumsum(dim=-1)
+    target = noise.to(torch.float64)[:, None] * before[:, -1:]
+    # rounding may lift the target to the very end, behind which there is no id
+    target = torch.minimum(target, torch.nextafter(before[:, -1:], torch.zeros_like(target)))
+    block = torch.searchsorted(before, target, right=True)
+    chosen = blocks.gather(1, block[..., None].expand(-1, -1, BLOCK)).squeeze(1).double().cumsum(dim=-1)
+    rest = target - (before - sums).gather(1, block)
+    rest = torch.minimum(rest, torch.nextafter(chosen[:, -1:], torch.zeros_like(rest)))
+    return (block * BLOCK + torch.searchsorted(chosen, rest, right=True)).squeeze(1)
+
+
+def restrict(weights: Tensor, params: SamplingParams) -> Tensor:
+    """weights [N, V] with everything outside top-k and the top-p nucleus set to 0; not renormalized."""
+    if params.top_k and params.top_k < weights.shape[1]:
+        smallest = weights.topk(params.top_k, dim=-1).values[:, -1:]
+        weights = weights.masked_fill(weights < smallest, 0.0)
+    if params.top_p < 1:
+        ordered, order = weights.sort(dim=-1, descending=True)
+        # a token stays while the mass before it is under top_p: the first one always does
+        before = ordered.cumsum(dim=-1) - ordered
+        ordered = ordered.masked_fill(before >= params.top_p * ordered.sum(-1, keepdim=True), 0.0)
+        weights = torch.zeros_like(weights).scatter(1, order, ordered)
+    return weights

@@ -1,0 +1,91 @@
+"""Keys and values of the completions that are being written: one row each, in buffers that rows leave and enter."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache
+
+GROWTH = 1.5
+"""A full buffer is replaced by one this much longer: each token is copied about twice, whatever comes."""
+
+
+class RowCache(Cache):
+    """The cache of transformers with a length for each row: rows begin at 0, and what lies behind a row's end is 0.
+
+    A forward over one id a row writes behind each row's own end; a forward over more writes behind the first
+    ``start`` tokens, which all rows share. ``mask`` says what a row may see.
+    """
+
+    def __init__(self, max_rows: int, max_tokens: int):
+        """Rows and tokens a row may come to; memory is taken as it is needed."""
+        super().__init__(layers=[])
+        self.max_rows, self.max_tokens = max_rows, max_tokens
+        self.lengths = torch.zeros(0, dtype=torch.long)
+        """[n] on the CPU: tokens of each running row."""
+        self.start = 0
+        self._places: tuple[Tensor, Tensor] | None = None
+        self._buffers: dict[tuple[int, int], Tensor] = {}
+        """Of each layer its keys (0) and values (1), [max_rows, H, capacity, D]: H and D as the model has them."""
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        return int(self.lengths.max()) if len(self.lengths) else 0
+
+    def begin(self, num_rows: int, start: int, num_tokens: int) -> None:
+        """``num_rows`` rows are about to read ``num_tokens`` each behind the ``start`` tokens that they hold."""
+        self.start, self._places = start, None
+        self.lengths = torch.full((num_rows,), start + num_tokens)
+
+    def advance(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Every row is about to read one id: its position [n, 1] and mask [n, 1, 1, span], True = attend."""
+        places = self.lengths.to(device)
+        self._places = torch.arange(len(self), device=device), places
+        self.lengths = self.lengths + 1
+        span = torch.arange(self.get_seq_length(), device=device)
+        return places[:, None], (span <= places[:, None])[:, None, None]
+
+    def update(self, keys: Tensor, values: Tensor, layer_idx: int, *_, **__) -> tuple[Tensor, Tensor]:
+        """Writes what a layer read, returns all that its rows hold, [n, H, span, D] each."""
+        span = self.get_seq_length()
+        found = []
+        for kind, states in enumerate((keys, values)):
+            buffer = self._room(layer_idx, kind, span, states)
+            if self._places is None:
+                buffer[: len(self), :, self.start : span] = states
+            else:
+                rows, places = self._places
+                buffer[rows, :, places] = states[:, :, 0]
+            found.append(buffer[: len(self), :, :span])
+        return found[0], found[1]
+
+    def admit(self, other: RowCache, owner: Tensor, lengths: Tensor) -> None:
+        """New rows behind the last: copies of another cache's rows [m], by number, that hold ``lengths`` [m] tokens."""
+        first, end, longest = len(self), len(self) + len(owner), int(lengths.max())
+        for (layer_idx, kind), read in other._buffers.items():
+            buffer = self._room(layer_idx, kind, longest, read)
+            buffer[first:end, :, :longest] = read[owner, :, :longest]
+        self.lengths = torch.cat([self.lengths, lengths.cpu()])
+
+    def move(self, holes: Tensor, movers: Tensor, num_rows: int) -> None:
+        """Rows [k] at the end take the places of rows that left; ``num_rows`` remain."""
+        span = self.get_seq_length()
+        for buffer in self._buffers.values():
+            buffer[holes, :, :span] = buffer[movers, :, :span]
+        self.lengths[holes.cpu()] = self.lengths[movers.cpu()]
+        self.lengths = self.lengths[:num_rows]
+
+    def _room(self, layer_idx: int, kind: int, tokens: int, states: Tensor) -> Tensor:
+        """The buffer of a layer's keys (0) or values (1), long enough for ``tokens``."""
+        buffer = self._buffers.get((layer_idx, kind))
+        capacity = 0 if buffer is None else buffer.shape[2]
+        if tokens > capacity:
+            capacity = min(self.max_tokens, max(tokens, int(GROWTH * capacity)))
+            # zeros, for what is masked still enters a product, where a stray NaN would spread
+            grown = states.new_zeros(self.max_rows, states.shape[1], capacity, states.shape[3])
+            if buffer is not None:
+                grown[: len(self), :, : buffer.shape[2]] = buffer[: len(self)]
+            self._buffers[layer_idx, kind] = buffer = grown
+        return buffer
