@@ -24,10 +24,7 @@ def draw(logits: Tensor, noise: Tensor, params: SamplingParams) -> tuple[Tensor,
     top, best = logits.max(dim=-1, keepdim=True)
     weights = (logits - top).exp_()
     total = weights.sum(dim=-1)
-    if params.temperature == 0:
-        ids = best.squeeze(1)
-    else:
-        ids = invert(restrict(weights, params), noise)
+    ids = best.squeeze(1) if params.temperature == 0 else invert(restrict(weights, params), noise)
     return ids, (logits - top).gather(1, ids[:, None]).squeeze(1) - total.log()
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from r1lab.engines.base import Request, SamplingParams
 from r1lab.engines.draw import draw
+from r1lab.engines.latent import latent_attention
+from r1lab.engines.rows import RowCache
 from r1lab.functional.rng import uniforms
 from r1lab.models.causal import CausalPolicy, gathered
 from r1lab.types import Completion, Finish
@@ -30,8 +33,6 @@ class TorchEngine:
 
     def generate(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[tuple[int, list[Completion]]]:
         """Yields (index of the request, its completions) as groups finish; see `Engine`."""
-        from r1lab.engines.latent import latent_attention
-
         training = self.policy.training
         self.policy.eval()
         try:
@@ -59,8 +60,6 @@ class Batch:
     def __init__(
         self, policy: CausalPolicy, pad_id: int, requests: Sequence[Request], params: SamplingParams, max_rows: int
     ):
-        from r1lab.engines.rows import RowCache
-
         self.policy, self.pad_id, self.requests, self.params = policy, pad_id, requests, params
         sizes = [len(request.seeds) for request in requests]
         self.max_rows = min(max(max_rows, *sizes), sum(sizes)) if sizes else 0
@@ -125,46 +124,42 @@ class Batch:
         self.noise[new] = uniforms([seed for request in requests for seed in request.seeds], 0, most).to(device)
         return logits[owner.to(device)]
 
-    def _prefill(self, prompts: Sequence[Tensor]):
+    def _prefill(self, prompts: Sequence[Tensor]) -> tuple[Tensor, RowCache]:
         """Reads prompts, what all requests begin with once; returns logits [B, V] behind each, and their cache."""
-        from r1lab.engines.rows import RowCache
-
         device, start = self.policy.device, self.start
         rest = [prompt[start:] for prompt in prompts]
         ids = torch.nn.utils.rnn.pad_sequence(rest, batch_first=True, padding_value=self.pad_id).to(device)
         cache = RowCache(len(prompts), start + ids.shape[1])
         if start:
-            cache.admit(self._shared(), torch.zeros(len(prompts), dtype=torch.long), torch.full((len(prompts),), start))
+            begun = torch.zeros(len(prompts), dtype=torch.long)
+            cache.admit(self._beginning, begun.to(device), begun + start)
         cache.begin(len(prompts), start, ids.shape[1])
         last = torch.tensor([len(prompt) - 1 for prompt in rest], device=device)
         return self.policy(ids, *causal(start, ids.shape[1], len(prompts), device), cache=cache, last=last), cache
 
-    def _shared(self):
-        """The cache of what all requests begin with, read when the first of them is."""
-        from r1lab.engines.rows import RowCache
-
-        if not hasattr(self, "_start_cache"):
-            shared = self.requests[0].prompt_ids[None, : self.start].to(self.policy.device)
-            self._start_cache = RowCache(1, self.start)
-            self._start_cache.begin(1, 0, self.start)
-            self.policy(shared, *causal(0, self.start, 1, self.policy.device), cache=self._start_cache)
-        return self._start_cache
+    @cached_property
+    def _beginning(self) -> RowCache:
+        """The cache of what all requests begin with, one row; read when the first of them is."""
+        shared = self.requests[0].prompt_ids[None, : self.start].to(self.policy.device)
+        cache = RowCache(1, self.start)
+        cache.begin(1, 0, self.start)
+        self.policy(shared, *causal(0, self.start, 1, self.policy.device), cache=cache)
+        return cache
 
     def _write(self, rows: Tensor, logits: Tensor) -> list[int]:
         """Draws the next token of ``rows`` (the last ones), takes finished rows out; returns finished requests."""
         at = self.lengths[rows]
-        ids, logprobs = draw(logits, self.noise[rows, at], self.params)
-        self.ids[rows, at], self.logprobs[rows, at] = ids, logprobs
+        drawn, its_logprobs = draw(logits, self.noise[rows, at], self.params)
+        self.ids[rows, at], self.logprobs[rows, at] = drawn, its_logprobs
         self.lengths[rows] = at + 1
-        stopped = torch.isin(ids, self.stops)
+        stopped = torch.isin(drawn, self.stops)
         over = stopped | (at + 1 >= self.limits[rows])
         if not over.any():
             return []
         done = []
         for row, stop in zip(rows[over].tolist(), stopped[over].tolist()):
             place, sample = self.places[row].tolist()
-            kept = slice(0, int(self.lengths[row]))
-            ids, logprobs = (table[row, kept].clone().cpu() for table in (self.ids, self.logprobs))
+            ids, logprobs = (table[row, : self.lengths[row]].clone().cpu() for table in (self.ids, self.logprobs))
             self.written[place][sample] = ids, logprobs, stop
             done += [place] if all(self.written[place]) else []
         self._leave(rows[over])

@@ -44,7 +44,7 @@ class CausalPolicy(nn.Module):
         return torch.autocast(self.device.type, dtype=self.compute_dtype)
 
     def casts_kept(self):
-        """A context in which `precision` converts each weight once, not once for each forward; weights stay as they are.
+        """A context in which `precision` converts each weight once, not once a forward; weights must not change in it.
 
         Autocast forgets what it has cast when its outermost context ends; this one is outermost and casts nothing.
         """

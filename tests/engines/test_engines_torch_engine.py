@@ -92,6 +92,16 @@ def test_draw_follows_the_distribution():
     assert logprobs[ids == 1][0] == pytest.approx(torch.log(expected[1]).item(), abs=1e-5)
 
 
+def test_draw_finds_the_place_of_the_running_sum_in_any_block():
+    torch.manual_seed(0)
+    weights = torch.rand(64, 1000, dtype=torch.float64).float()  # four blocks, the last one not full
+    weights[:, 256:512] = 0.0  # a block that can never be drawn
+    noise = torch.rand(64, dtype=torch.float64)
+    sums = weights.double().cumsum(-1)
+    expected = [int((row <= share * row[-1]).sum()) for row, share in zip(sums, noise)]
+    assert draw(weights.log(), noise, SamplingParams(max_new_tokens=1))[0].tolist() == expected
+
+
 def test_the_edges_of_the_noise_stay_inside_the_distribution():
     logits = torch.tensor([[0.0, 0.0, -torch.inf], [-torch.inf, 0.0, 0.0]]).repeat_interleave(2, 0)
     noise = torch.tensor([0.0, 1 - 2**-53, 0.0, 1 - 2**-53], dtype=torch.float64)
