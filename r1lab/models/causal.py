@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from r1lab.functional.logprobs import token_logprobs
 from r1lab.functional.packing import attention_mask
+from r1lab.functional.tiles import Tiles, tiles_of
+from r1lab.models.tiled import tiled_attention
 from r1lab.types import PackedBatch
 
 if TYPE_CHECKING:
@@ -50,8 +52,8 @@ class CausalPolicy(nn.Module):
         """
         return torch.autocast(self.device.type, enabled=False)
 
-    def forward(self, ids: Tensor, positions: Tensor, mask: Tensor, *, batch: PackedBatch | None = None, cache=None,
-                last: Tensor | None = None, temperature: float = 1.0):  # fmt: skip
+    def forward(self, ids: Tensor, positions: Tensor, mask: Tensor | None, *, batch: PackedBatch | None = None,
+                tiles: Tiles | None = None, cache=None, last: Tensor | None = None, temperature: float = 1.0):  # fmt: skip
         """Next-token logits [B, V] after the last id, or, of a packed batch, logprobs and entropy of its counted ids.
 
         ids, positions [B, T]; mask [B, 1, T, T_past + T], True = attend; last [B] is the place of each row's last id,
@@ -64,6 +66,7 @@ class CausalPolicy(nn.Module):
             attention_mask=mask,
             past_key_values=cache,
             use_cache=cache is not None,
+            **({} if tiles is None else {"tiles": tiles}),
         ).last_hidden_state
         head = self.model.get_output_embeddings()
         if batch is None:
@@ -76,8 +79,12 @@ class CausalPolicy(nn.Module):
     def score(self, batch: PackedBatch, temperature: float) -> tuple[Tensor, Tensor]:
         """Logprobs and entropy [R, T] of a packed batch's counted tokens, 0 elsewhere."""
         with self.precision():
-            mask = attention_mask(batch.branches, batch.segments)
-            logprobs, entropy = self(batch.ids, batch.positions, mask, batch=batch, temperature=temperature)
+            with tiled_attention(self.model) as able:
+                mask = None if able else attention_mask(batch.branches, batch.segments)
+                tiles = tiles_of(batch.branches, batch.segments) if able else None
+                logprobs, entropy = self(
+                    batch.ids, batch.positions, mask, batch=batch, tiles=tiles, temperature=temperature
+                )
         grid = torch.zeros(batch.ids.shape, dtype=logprobs.dtype, device=logprobs.device)
         return grid.masked_scatter(batch.loss_mask, logprobs), grid.masked_scatter(batch.loss_mask, entropy)
 
