@@ -1,4 +1,4 @@
-"""A packed batch cut into tiles of sequences of like length: attention between those that cannot see each other ends."""
+"""A packed batch cut into tiles of sequences of like length: none attends to what it may not see."""
 
 from __future__ import annotations
 

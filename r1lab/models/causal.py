@@ -53,10 +53,11 @@ class CausalPolicy(nn.Module):
         return torch.autocast(self.device.type, enabled=False)
 
     def forward(self, ids: Tensor, positions: Tensor, mask: Tensor | None, *, batch: PackedBatch | None = None,
-                tiles: Tiles | None = None, cache=None, last: Tensor | None = None, temperature: float = 1.0):  # fmt: skip
+                tiles: Tiles | None = None, cache=None, last: Tensor | None = None,
+                temperature: float = 1.0):  # fmt: skip
         """Next-token logits [B, V] after the last id, or, of a packed batch, logprobs and entropy of its counted ids.
 
-        ids, positions [B, T]; mask [B, 1, T, T_past + T], True = attend; last [B] is the place of each row's last id,
+        ids, positions [B, T]; mask [B, 1, T, T_past + T], True = attend, or, of a packed batch, its tiles; last [B] is the place of each row's last id,
         T-1 unless given. Returns logits [B, V] float32, or
         (logprobs [M], entropy [M]) over the M counted ids of `batch` in row order.
         """
@@ -78,13 +79,12 @@ class CausalPolicy(nn.Module):
 
     def score(self, batch: PackedBatch, temperature: float) -> tuple[Tensor, Tensor]:
         """Logprobs and entropy [R, T] of a packed batch's counted tokens, 0 elsewhere."""
-        with self.precision():
-            with tiled_attention(self.model) as able:
-                mask = None if able else attention_mask(batch.branches, batch.segments)
-                tiles = tiles_of(batch.branches, batch.segments) if able else None
-                logprobs, entropy = self(
-                    batch.ids, batch.positions, mask, batch=batch, tiles=tiles, temperature=temperature
-                )
+        with self.precision(), tiled_attention(self.model) as able:
+            mask = None if able else attention_mask(batch.branches, batch.segments)
+            tiles = tiles_of(batch.branches, batch.segments) if able else None
+            logprobs, entropy = self(
+                batch.ids, batch.positions, mask, batch=batch, tiles=tiles, temperature=temperature
+            )
         grid = torch.zeros(batch.ids.shape, dtype=logprobs.dtype, device=logprobs.device)
         return grid.masked_scatter(batch.loss_mask, logprobs), grid.masked_scatter(batch.loss_mask, entropy)
 

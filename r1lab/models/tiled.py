@@ -17,7 +17,7 @@ NAME = "r1lab_tiled"
 
 @contextmanager
 def tiled_attention(model: nn.Module) -> Iterator[bool]:
-    """Within it the model's layers take ``tiles``; yields whether they can: not those that bring their own attention."""
+    """Within it the model's layers take ``tiles``; yields whether they can."""
     config = model.config
     able = model._supports_attention_backend and config._attn_implementation == "sdpa"
     if able:
