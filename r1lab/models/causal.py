@@ -57,9 +57,9 @@ class CausalPolicy(nn.Module):
                 temperature: float = 1.0):  # fmt: skip
         """Next-token logits [B, V] after the last id, or, of a packed batch, logprobs and entropy of its counted ids.
 
-        ids, positions [B, T]; mask [B, 1, T, T_past + T], True = attend, or, of a packed batch, its tiles; last [B] is the place of each row's last id,
-        T-1 unless given. Returns logits [B, V] float32, or
-        (logprobs [M], entropy [M]) over the M counted ids of `batch` in row order.
+        ids, positions [B, T]; mask [B, 1, T, T_past + T], True = attend, or, of a packed batch, its tiles; last [B] is
+        the place of each row's last id, T-1 unless given. Returns logits [B, V] float32, or (logprobs [M], entropy [M])
+        over the M counted ids of `batch` in row order.
         """
         hidden = self.model.base_model(
             input_ids=ids,
