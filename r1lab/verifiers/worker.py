@@ -152,11 +152,14 @@ def _die_with(nursery: int) -> None:
 
 
 def _limit_memory(memory_bytes: int | None) -> None:
-    """Address space may grow by ``memory_bytes`` beyond what the imports hold already."""
+    """Address space may grow by ``memory_bytes`` beyond what the imports hold already.
+
+    The soft limit alone: the worker's code is ours, and a sandbox it starts gives its programs bounds of their own.
+    """
     if memory_bytes is None or not os.path.exists("/proc/self/statm"):
         return
     import resource
 
     with open("/proc/self/statm") as statm:
         held = int(statm.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (held + memory_bytes, held + memory_bytes))
+    resource.setrlimit(resource.RLIMIT_AS, (held + memory_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
