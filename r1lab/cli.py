@@ -55,6 +55,6 @@ def main() -> None:
             raise
         from r1lab.config.overrides import explained
 
-        stop(explained(error))
+        stop(explained(error, sys.argv[1:]))
     except R1LabError as error:
         stop(error)

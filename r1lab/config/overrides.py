@@ -13,15 +13,42 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from r1lab.config.paths import TOP_FOLDERS, folder
 from r1lab.errors import ConfigError
 
+PLACES = {
+    "run": "stage.folder={0} for that run's completions, or run.name=NAME for this one.",
+    "reward": "reward@rewards.accuracy={0} in place of that reward, or +reward@rewards.{0}={0} beside it.",
+    "filter": "+filter@mix.filters.{0}={0}",
+    "difficulty": "+difficulty@mix.difficulty={0}",
+}
+"""What is no choice by itself, and what to type with the value it was given."""
 
-def explained(error: CompactHydraException) -> ConfigError:
-    """The error of an override or a choice; a key that there is not comes with the nearest one that there is."""
+
+def explained(error: CompactHydraException, given: Sequence[str] = ()) -> ConfigError:
+    """The error of an override or a choice; a key that there is not comes with the nearest one that there is.
+
+    given: the overrides as they were typed.
+    """
+    if without_place := next(filter(None, map(placed, given)), None):
+        return without_place
     cause = error.__cause__
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key:
         tree = OmegaConf.to_container(cause.parent_node._get_root(), resolve=False)
         return unknown_key(str(cause.full_key), [*key_paths(tree), *groups()])
     words = [str(error), str(cause) if isinstance(cause, OmegaConfBaseException) else ""]
     return ConfigError("\n".join(line for text in words for line in text.splitlines() if line.strip()))
+
+
+def placed(override: str) -> ConfigError | None:
+    """What to type in place of an override that does not say where it belongs; None for all others.
+
+    >>> print(placed("+filter=length"))
+    filter=length does not say where it belongs.
+      found: +filter=length
+      try:   +filter@mix.filters.length=length
+    """
+    key, _, value = override.removeprefix("+").partition("=")
+    if key not in PLACES or not value:
+        return None
+    return ConfigError(f"{key}={value} does not say where it belongs.", override, PLACES[key].format(value))
 
 
 def unknown_key(key: str, known: Sequence[str]) -> ConfigError:

@@ -138,11 +138,13 @@ class Table:
             parquet.write_table(table, beside, compression="zstd")
 
     def read(self) -> "pyarrow.Table":
-        """Return all rows, by phase and rank, the columns of all parts together (null where a part has none)."""
-        import pyarrow as pa
-        from pyarrow import parquet
+        """Return all rows, by phase and rank, the columns of all parts together (null where a part has none).
 
-        parts = [parquet.ParquetFile(self.folder / name).read() for name in self.parts()]
+        Raises DataError for a part that cannot be read.
+        """
+        import pyarrow as pa
+
+        parts = [self._read_part(name) for name in self.parts()]
         return pa.concat_tables([self.schema.arrow().empty_table(), *parts], promote_options="default")
 
     def rows(self) -> list[dict[str, Any]]:
@@ -155,10 +157,8 @@ class Table:
         return sorted(names, key=lambda name: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", name)])
 
     def part_rows(self, name: str) -> list[dict[str, Any]]:
-        """Return the rows of one part as dicts."""
-        from pyarrow import parquet
-
-        return parquet.ParquetFile(self.folder / name).read().to_pylist()
+        """Return the rows of one part as dicts; raises DataError for a part that cannot be read."""
+        return self._read_part(name).to_pylist()
 
     def drop_from(self, phase: int) -> None:
         """Remove what was written for `phase` and later, also torn parts of a killed process.
@@ -170,6 +170,19 @@ class Table:
             for path in self.folder.glob("*phase-*"):
                 if _phase(path) >= phase or path.name.startswith("."):
                     path.unlink()
+
+    def _read_part(self, name: str) -> "pyarrow.Table":
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            return parquet.ParquetFile(self.folder / name).read()
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(
+                f"{self.folder / name} cannot be read.",
+                str(error).partition("\n")[0],
+                "Copy it anew from where it is whole, or move it away: its rows are then left out.",
+            ) from error
 
 
 def rollout_rows(

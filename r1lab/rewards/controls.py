@@ -15,6 +15,8 @@ from r1lab.verifiers.math_answer import vote_key
 
 TRIES = 64
 """Other golds that are tried for one question; where so many are as good as its own, there is hardly a wrong one."""
+SHOWN_CHARS = 60
+"""Of the gold that an answer was judged by."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class ShuffledGold(Reward):
     """Accuracy against another question's gold, of the same domain and kind, which the own gold does not satisfy.
 
     A gold is an answer with what it is judged by - options, tests, rules -, so both are taken over. Candidates are the
-    texts ``golds``, or else the other questions of the batch; a question for which none is found gets BAD_GOLD.
+    texts ``golds``, or else the golds of the other questions of the batch; a question without one gets BAD_GOLD.
 
     Example: golds 7, 9 and 7 in a batch: each 7 is judged against 9, and 9 against 7.
     """
@@ -48,7 +50,7 @@ class ShuffledGold(Reward):
     """Its weight is not used."""
     seed: int
     golds: Sequence[str] | None
-    """Set it where ranks must agree on the wrong gold of a question: a batch holds only the rank's own questions."""
+    """Set it where a batch is not whole: it holds only the rank's own questions, or only those that refill."""
     knows_gold: ClassVar[bool] = False
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
@@ -56,9 +58,13 @@ class ShuffledGold(Reward):
         scores: list[Score] = [Score(0.0, Status.BAD_GOLD, "no other gold answer to take")] * len(rollouts)
         places = [i for i, rollout in enumerate(rollouts) if rollout.question.id in swapped]
         judged = [replace(rollouts[i], question=swapped[rollouts[i].question.id]) for i in places]
-        for i, score in zip(places, self.accuracy(judged), strict=True):
-            scores[i] = score
+        for i, rollout, score in zip(places, judged, self.accuracy(judged), strict=True):
+            scores[i] = replace(score, reason=f"against {rollout.question.answer[:SHOWN_CHARS]!r}: {score.reason}")
         return scores
+
+    @property
+    def split_remedy(self) -> str:
+        return "" if self.golds else "golds=[7,12,42]"
 
     def close(self) -> None:
         self.accuracy.close()
@@ -66,29 +72,23 @@ class ShuffledGold(Reward):
     def _swapped(self, rollouts: Sequence[Rollout]) -> dict[str, Question]:
         """By id the question with a wrong gold: the first, in its own hashed order, that its own gold fails."""
         asked = {rollout.question.id: rollout for rollout in rollouts}
-        questions = [rollout.question for rollout in asked.values()]
-        waiting = {question.id: iter(self._candidates(question, questions)) for question in questions}
+        donors = [rollout.question for rollout in asked.values()]
+        candidates = {name: self._candidates(rollout.question, donors) for name, rollout in asked.items()}
         found: dict[str, Question] = {}
-        while waiting:
-            tried = {name: next(candidates, None) for name, candidates in waiting.items()}
-            tried = {name: question for name, question in tried.items() if question is not None}
+        for turn in range(TRIES):  # all questions at a time: the verifiers' workers share the load
+            tried = {n: several[turn] for n, several in candidates.items() if n not in found and turn < len(several)}
             probes = [_with_gold(asked[name], question) for name, question in tried.items()]
-            for (name, question), score in zip(tried.items(), self.accuracy(probes), strict=True):
-                if score.judged and score.value == 0:
-                    found[name] = question
-            waiting = {name: waiting[name] for name in tried if name not in found}
+            scores = zip(tried, self.accuracy(probes), strict=True)
+            found |= {name: tried[name] for name, score in scores if score.judged and score.value == 0}
         return found
 
-    def _candidates(self, question: Question, others: Sequence[Question]) -> list[Question]:
-        """The question with other golds, in its own hashed order."""
+    def _candidates(self, question: Question, donors: Sequence[Question]) -> list[Question]:
+        """The question with the golds of others, in its own hashed order."""
         if self.golds:
-            swapped = [replace(question, answer=gold) for gold in self.golds]
-            order = {id(q): _hash(self.seed, question.id, q.answer) for q in swapped}
-        else:
-            donors = [q for q in others if q is not question and q.answer and _kind(q) == _kind(question)]
-            swapped = [replace(question, answer=q.answer, details=q.details) for q in donors]
-            order = {id(s): _hash(self.seed, question.id, q.answer, q.id) for s, q in zip(swapped, donors)}
-        return sorted(swapped, key=lambda q: order[id(q)])[:TRIES]
+            donors = [replace(question, id="", answer=str(gold)) for gold in self.golds]
+        fit = [q for q in donors if q.id != question.id and q.answer and _kind(q) == _kind(question)]
+        fit.sort(key=lambda q: _hash(self.seed, question.id, q.answer, q.id))
+        return [replace(question, answer=q.answer, details=q.details) for q in fit[:TRIES]]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class Reward(Protocol):
     """The highest value it gives."""
     knows_gold: ClassVar[bool] = True
     """Whether a gold completion must score the maximum; controls that ignore the truth say no."""
+    split_remedy: ClassVar[str] = ""
+    """What to set where ranks or refills split a batch, for a reward that reads the other questions of its batch."""
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """One score per rollout, in order; a fault is a status, not an exception."""

@@ -64,7 +64,7 @@ class RLStage(Stage):
 
     def faults(self) -> list[str]:
         """Arithmetic that cannot work, with values that would."""
-        faults = self.plan.faults(self.strategy.world_size) + self.policy.faults()
+        faults = self.plan.faults(self.strategy.world_size) + self.policy.faults() + self.split_faults()
         updates = self.plan.updates
         for name in ("max_steps", "ref_refresh_steps", "checkpoint_steps"):
             if (steps := getattr(self, name)) % updates:
@@ -78,6 +78,17 @@ class RLStage(Stage):
         if (pools := self.mix.difficulty) and pools.reward not in self.rewards:
             faults.append(f"mix.difficulty.reward={pools.reward}: the rewards are {', '.join(self.rewards)}.")
         return faults
+
+    def split_faults(self) -> list[str]:
+        """Rewards that read the other questions of their batch, where refills or ranks leave too few there."""
+        rounds, ranks = self.selection.rounds, self.strategy.world_size
+        splits = [f"selection.rounds={rounds}"] * (rounds > 0) + [f"{ranks} ranks"] * (ranks > 1)
+        return [
+            f"rewards.{name} reads the other questions of its batch, which {' and '.join(splits)} would split. "
+            f"Try rewards.{name}.{reward.split_remedy}."
+            for name, reward in self.rewards.items()
+            if splits and reward.split_remedy
+        ]
 
     def parents(self) -> dict[str, str]:
         """The data files and the model folder, by content."""

@@ -51,6 +51,16 @@ def test_a_key_that_there_is_not_names_the_nearest(override, meant, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "overrides, typed",
+    [(("stage=rescore", "run=outputs/short"), "stage.folder=outputs/short"), (("+reward=random",), "=random in place")],
+)
+def test_a_choice_without_its_place_says_what_to_type(overrides, typed):
+    done = r1lab(*overrides)
+    assert done.returncode == 1 and typed in done.stderr and "Traceback" not in done.stderr
+    assert "ConfigKeyError" not in done.stderr and "Invalid type" not in done.stderr
+
+
 def test_a_multirun_says_so_too(tmp_path):
     done = r1lab("-m", "run.seed=0,1", "stage.max_stepz=3", f"run.root={tmp_path}")
     assert done.returncode == 1 and "Did you mean stage.max_steps?" in done.stderr and "Traceback" not in done.stderr

@@ -28,6 +28,7 @@ except ConfigError as error:
     print(error)
 print(*{"torch", "lightning", "transformers", "math_verify", "pyarrow", "rich", "wandb"} & set(sys.modules))
 """
+SHUFFLED = ["reward@rewards.accuracy=shuffled_gold", "strategy=single"]
 
 
 def checked(*overrides):
@@ -40,7 +41,16 @@ def checked(*overrides):
 
 
 @pytest.mark.parametrize(
-    "overrides", [["stage=r1zero"], ["stage=evaluate"], ["stage=pretrain"], ["scale=local", "experiments=tiny"]]
+    "overrides",
+    [
+        ["stage=r1zero"],
+        ["stage=evaluate"],
+        ["stage=pretrain"],
+        ["scale=local", "experiments=tiny"],
+        SHUFFLED,
+        [*SHUFFLED, "selection=refilled", "rewards.accuracy.golds=[7,12,42]"],
+        ["selection=refilled"],
+    ],
 )
 def test_a_sound_configuration_imports_nothing_heavy(overrides):
     assert checked(*overrides) == ("sound", [])
@@ -55,6 +65,8 @@ def test_a_sound_configuration_imports_nothing_heavy(overrides):
         (["model=folder"], ["model.published.source has no value"]),
         (["model=smollm2_135m", "model.published.dtype=fp8"], ["model.published.dtype=fp8", "float32, bfloat16"]),
         (["stage=rescore"], ["Try stage.folder=FOLDER"]),
+        ([*SHUFFLED, "selection=refilled"], ["which selection.rounds=", "Try rewards.accuracy.golds=[7,12,42]."]),
+        ([*SHUFFLED, "strategy=ddp", "strategy.devices=2"], ["2 ranks would split", "rewards.accuracy.golds="]),
         (["mix.seed=${nowhere.seed}"], ["mix.seed: ", "nowhere"]),
     ],
 )

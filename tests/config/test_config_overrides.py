@@ -2,7 +2,7 @@
 
 import pytest
 
-from r1lab.config.overrides import groups, key_paths, nearest, unknown_key
+from r1lab.config.overrides import groups, key_paths, nearest, placed, unknown_key
 
 TREE = {
     "stage": {"max_steps": 1, "plan": {"max_new_tokens": 2}},
@@ -42,3 +42,26 @@ def test_without_a_near_one_the_remedy_says_where_all_stand():
 
 def test_groups_without_a_key_are_known():
     assert {"experiments", "sweeps", "model", "scale"} <= set(groups())
+
+
+@pytest.mark.parametrize(
+    "override, remedy",
+    [
+        ("run=outputs/short", "stage.folder=outputs/short "),
+        ("reward=repetition", "reward@rewards.accuracy=repetition "),
+        ("+reward=repetition", "+reward@rewards.repetition=repetition "),
+        ("+filter=length", "+filter@mix.filters.length=length"),
+        ("difficulty=pools", "+difficulty@mix.difficulty=pools"),
+    ],
+)
+def test_a_choice_without_its_place_is_told_with_it(override, remedy):
+    error = placed(override)
+    assert remedy in error.remedy and error.found == override
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["run.name=a", "reward@rewards.accuracy=random", "~reward@rewards.accuracy", "stage=rescore", "-m", "run="],
+)
+def test_other_overrides_are_left_to_hydra(override):
+    assert placed(override) is None

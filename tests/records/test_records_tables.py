@@ -186,6 +186,23 @@ def test_kill_9_while_writing_leaves_whole_parts_that_go_on(tmp_path):
         table.drop_from(0)
 
 
+@pytest.mark.parametrize("kept", [0, 6, 200])
+def test_a_part_that_was_cut_is_told_by_its_name(tmp_path, kept):
+    table = Table(tmp_path / "steps.parquet", STEPS)
+    for phase in (1, 2):
+        table.write(phase, [{"phase": phase, "step": 2, "reward": 0.5}])
+    cut = table.folder / "phase-000002.rank-0.parquet"
+    cut.write_bytes(cut.read_bytes()[:kept])
+    assert table.part_rows("phase-000001.rank-0.parquet")[0]["reward"] == 0.5
+    for read in (lambda: table.part_rows(cut.name), table.rows):
+        with pytest.raises(DataError) as caught:
+            read()
+        assert str(cut) in caught.value.wrong and "arquet" in caught.value.found
+        assert "move it away" in caught.value.remedy
+    cut.unlink()
+    assert len(table.rows()) == 1
+
+
 def test_a_folder_that_cannot_be_written_is_said_so(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file" / "steps.parquet", Path("/proc/steps.parquet")):

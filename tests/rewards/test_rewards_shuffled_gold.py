@@ -82,3 +82,20 @@ def test_where_every_gold_is_as_good_there_is_no_control(accuracy):
     prompt = says(Question("p", "Hello?", "", "general"), "Hi")
     (score,) = ShuffledGold(1.0, accuracy, seed=0, golds=None)([prompt])
     assert score.status is Status.BAD_GOLD
+
+
+def test_a_score_names_the_gold_that_it_was_judged_by(accuracy):
+    batch = [says(Question("a", "", "7"), "9"), says(Question("b", "", "9"), "8"), says(Question("b", "", "9"), None)]
+    scores = ShuffledGold(1.0, accuracy, seed=0, golds=None)(batch)
+    assert [score.value for score in scores] == [1.0, 0.0, 0.0]
+    assert [score.reason.partition(": ")[0] for score in scores] == ["against '9'", "against '7'", "against '7'"]
+    assert all(score.reason.partition(": ")[2] for score in scores)
+    long = ["9" * 100]  # of a long gold the first 60 characters
+    (score,) = ShuffledGold(1.0, accuracy, seed=0, golds=long)(batch[:1])
+    assert score.reason.startswith(f"against '{'9' * 60}': ")
+
+
+def test_golds_may_be_typed_as_numbers_and_make_batches_needless(accuracy):
+    control = ShuffledGold(1.0, accuracy, seed=0, golds=[7, 12])
+    assert control([says(Question("a", "", "7"), "12")])[0].value == 1.0
+    assert control.split_remedy == "" and "golds=[" in ShuffledGold(1.0, accuracy, seed=0, golds=None).split_remedy
