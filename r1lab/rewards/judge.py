@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from r1lab.engines.base import Engine, Request, SamplingParams
 from r1lab.errors import ConfigError, R1LabError
 from r1lab.functional.rng import seed_of
-from r1lab.rewards.preference import SHOWN_CHARS, control_tokens
+from r1lab.rewards.preference import SHOWN_CHARS, check_weights, control_tokens
 from r1lab.text.verdicts import PAIR_VALUES, PAIR_VERDICTS, defused, judge_prompt, read_verdict
 from r1lab.types import Completion, Finish, Score, Status
 
@@ -122,6 +122,10 @@ class TorchJudge:
     attn_implementation: str
     max_rows: int
     """Judgements in one batch."""
+
+    def check(self) -> None:
+        """Find what can be known without loading weights. Raises ModelError."""
+        check_weights(self.source, self.dtype)
 
     def __call__(self) -> tuple[Engine, PreTrainedTokenizerBase]:
         """The engine and its tokenizer. Raises ModelError."""

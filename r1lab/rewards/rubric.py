@@ -31,6 +31,10 @@ class Reward(Protocol):
         """One score per rollout, in order; a fault is a status, not an exception."""
         ...
 
+    def faults(self) -> list[str]:
+        """What cannot work, seen before anything is loaded: "key: why", by the key below the reward."""
+        return []
+
     def close(self) -> None:
         """Give back what it holds: processes, connections."""
 
@@ -60,6 +64,10 @@ class Rubric:
     def weights(self, step: int) -> dict[str, float]:
         """Weight of each reward at ``step``."""
         return {name: as_schedule(r.weight)(step) for name, r in self.rewards.items()}
+
+    def faults(self, place: str) -> list[str]:
+        """What keeps the rewards from working; `place` is where they stand in the configuration."""
+        return [f"{place}.{name}.{fault}" for name, reward in self.rewards.items() for fault in reward.faults()]
 
     def close(self) -> None:
         for reward in self.rewards.values():

@@ -47,7 +47,7 @@ class RescoreStage(Stage):
         there = Ledger(run).kinds()
         if strange := [kind for kind in self.kinds if kind not in there]:
             return [f"stage.kinds: {run} has no {', '.join(strange)}. Try stage.kinds=[{','.join(there)}]."]
-        return []
+        return Rubric(self.rewards).faults("rewards")
 
     def parents(self) -> dict[str, str]:
         """The run and how far it is: a run that has gone on is rescored anew."""

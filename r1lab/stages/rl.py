@@ -73,6 +73,7 @@ class RLStage(Stage):
                 faults.append(
                     f"stage.{name}={steps} is no whole number of phases of {updates} updates. It could be {fits}."
                 )
+        faults += Rubric(self.rewards).faults("rewards") + Rubric(self.evaluation.rewards).faults("evaluation.rewards")
         if "accuracy" not in self.evaluation.rewards:
             faults.append("evaluation.rewards has no accuracy: nothing would say what is right.")
         if (pools := self.mix.difficulty) and pools.reward not in self.rewards:

@@ -55,9 +55,20 @@ def test_a_sound_configuration_imports_nothing_heavy(overrides):
         (["model=folder"], ["model.published.source has no value"]),
         (["model=smollm2_135m", "model.published.dtype=fp8"], ["model.published.dtype=fp8", "float32, bfloat16"]),
         (["stage=rescore"], ["Try stage.folder=FOLDER"]),
+        (
+            ["+reward@rewards.helpful=helpful", "rewards.helpful.model.source=/nowhere",
+             "+reward@evaluation.rewards.judge=judge", "evaluation.rewards.judge.compare.judge.load.source=/gone"],
+            ["2 faults", "rewards.helpful.model: There is no such model folder. /nowhere Give an existing folder",
+             "evaluation.rewards.judge.compare.judge.load: There is no such model folder. /gone"],
+        ),
+        (
+            ["stage=evaluate", "+reward@evaluation.rewards.judge=judge_harmless",
+             "evaluation.rewards.judge.judged.judge.load.source=/gone"],
+            ["1 fault", "evaluation.rewards.judge.judged.judge.load: There is no such model folder. /gone"],
+        ),
         (["mix.seed=${nowhere.seed}"], ["mix.seed: ", "nowhere"]),
     ],
-)
+)  # fmt: skip
 def test_a_faulty_one_neither(overrides, said):
     text, heavy = checked(*overrides)
     assert all(words in text for words in said), text
