@@ -85,6 +85,11 @@ class Rubric:
         return [s if math.isfinite(s.value) else Score(0.0, Status.CRASH, f"value is {s.value}", s.ms) for s in scores]
 
 
+def counts(reward: Reward) -> bool:
+    """Whether a reward's weight is other than 0 at any step."""
+    return as_schedule(reward.weight).bounds != (0, 0)
+
+
 def weighted_sum(scores: Mapping[str, Score], weights: Mapping[str, float]) -> float | None:
     """Sum of weight times value; None where a score that counts was not judged.
 

@@ -66,6 +66,9 @@ def test_a_sound_configuration_imports_nothing_heavy(overrides):
              "evaluation.rewards.judge.judged.judge.load.source=/gone"],
             ["1 fault", "evaluation.rewards.judge.judged.judge.load: There is no such model folder. /gone"],
         ),
+        (["stage.max_steps=4", "stage.checkpoint_steps=4", "stage.ref_refresh_steps=4",
+          "mix.weights.generated={0:1,2:0}"], ["no source has one at step 2. Try mix.weights.generated=1"]),
+        (["mix.weights.generated=-1"], ["stage.mix: The weight of the source generated", "mix.weights.generated=1"]),
         (["mix.seed=${nowhere.seed}"], ["mix.seed: ", "nowhere"]),
     ],
 )  # fmt: skip
