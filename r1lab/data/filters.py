@@ -13,17 +13,21 @@ from r1lab.errors import ConfigError, DataError
 from r1lab.text.identify import ByScript
 from r1lab.text.language import SCRIPTS, language_words, share_of
 from r1lab.text.ngrams import folded, ngrams, words
-from r1lab.types import Question
+from r1lab.types import LabeledResponse, PreferencePair, Question
 
 ALL_HELDOUT = 1_000_000
 """More held-out questions than a benchmark has."""
 SHOWN_CHARS = 80
 
 
+Item = Question | PreferencePair | LabeledResponse
+"""What a source gives: a pair or a labeled response is judged by its prompt."""
+
+
 class Filter(Protocol):
     """Looks at all questions together, because one may be too much only beside another."""
 
-    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
+    def __call__(self, questions: Sequence[Item]) -> list[str | None]:
         """Why each question goes, in a few words; None where it stays."""
         ...
 
@@ -56,12 +60,14 @@ class Dropped:
 class Duplicates:
     """Drops a question whose text stood before, whatever its case, spaces and widths; signs and numbers count.
 
+    The responses of pairs and labeled responses count as well: a prompt may come with several.
+
     Example: "What is 3+4?" after "what is  3+4?" goes, "What is 3-4?" stays.
     """
 
-    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
-        first: dict[str, Question] = {}
-        return [_repeats(question, first.setdefault(folded(question.text), question)) for question in questions]
+    def __call__(self, questions: Sequence[Item]) -> list[str | None]:
+        first: dict[tuple[str, ...], Item] = {}
+        return [_repeats(item, first.setdefault(tuple(map(folded, item.texts)), item)) for item in questions]
 
 
 @dataclass(frozen=True)
@@ -84,12 +90,12 @@ class Decontaminate:
         """What the benchmarks read: it decides what is dropped."""
         return self.against.digests()
 
-    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
+    def __call__(self, questions: Sequence[Item]) -> list[str | None]:
         owners: dict[tuple[str, ...] | str, str] = {}
         for benchmark in self._benchmarks():
             for mark in self._marks(benchmark):
                 owners.setdefault(mark, benchmark.id)
-        return [self._reason(question, owners) for question in questions]
+        return [self._reason(prompt_of(item), owners) for item in questions]
 
     def _benchmarks(self) -> list[Question]:
         try:
@@ -124,7 +130,7 @@ class Length:
     least: int
     most: int
 
-    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
+    def __call__(self, questions: Sequence[Item]) -> list[str | None]:
         counts = (len(words(question.text)) for question in questions)
         return [
             None if self.least <= count <= self.most else f"{count} words, not {self.least} to {self.most}"
@@ -151,8 +157,8 @@ class Language:
                 "The scripts of a language are not known.", ", ".join(unknown), f"Choose from {', '.join(SCRIPTS)}."
             )
 
-    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
-        return [self._reason(question) for question in questions]
+    def __call__(self, questions: Sequence[Item]) -> list[str | None]:
+        return [self._reason(prompt_of(item)) for item in questions]
 
     def _reason(self, question: Question) -> str | None:
         language = question.language
@@ -165,8 +171,8 @@ class Language:
 
 
 def sift(
-    listed: Mapping[str, Sequence[Question]], filters: Mapping[str, Filter]
-) -> tuple[dict[str, list[Question]], list[Dropped]]:
+    listed: Mapping[str, Sequence[Item]], filters: Mapping[str, Filter]
+) -> tuple[dict[str, list[Item]], list[Dropped]]:
     """The questions of each source that all filters leave, and what they dropped; a later filter sees what is left.
 
     Raises:
@@ -189,8 +195,14 @@ def sift(
     return kept, dropped
 
 
-def _repeats(question: Question, first: Question) -> str | None:
-    if question is first:
+def prompt_of(item: Item) -> Question:
+    """The question itself, or the one that a pair or a labeled response answers."""
+    return item if isinstance(item, Question) else item.question
+
+
+def _repeats(item: Item, first: Item) -> str | None:
+    if item is first:
         return None
-    differ = "" if question.answer == first.answer else f", with the answer {question.answer}, not {first.answer}"
+    answer, other = prompt_of(item).answer, prompt_of(first).answer
+    differ = "" if answer == other else f", with the answer {answer}, not {other}"
     return f"same text as {first.id}{differ}"

@@ -18,10 +18,16 @@ NUM_EXAMPLES = 8
 def check_gold(rubric: Rubric, template: Template, questions: Sequence[Question]) -> None:
     """Scores gold completions and raises DataError, with the first that falls short, unless all have full marks.
 
-    General prompts without a right answer have no gold completion.
+    General prompts without a right answer have no gold completion. Preference pairs are refused: nobody asks them.
     """
     import torch
 
+    if strange := [item for item in questions if not isinstance(item, Question)]:
+        raise DataError(
+            "This mix has no questions but what reward models learn from: nothing can be asked.",
+            f"{strange[0].id} is a {type(strange[0]).__name__}",
+            "mix=hh_harmless or mix=do_not_answer, which have the prompts alone",
+        )
     nothing = Completion(torch.zeros(1, dtype=torch.long), torch.zeros(1), Finish.STOP)
     judging = {name: r for name, r in rubric.rewards.items() if counts(r) and r.knows_gold}
     rollouts = [
