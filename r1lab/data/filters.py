@@ -6,6 +6,7 @@ Held-out questions are never touched: a benchmark that is edited is another benc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -87,25 +88,18 @@ class Decontaminate:
             raise ConfigError("n-grams need at least one word.", f"ngram={self.ngram}", "Try ngram=10, as the paper.")
 
     def digests(self) -> dict[str, str]:
-        """What the benchmarks read: it decides what is dropped."""
-        return self.against.digests()
+        """What the benchmarks read: it decides what is dropped. Raises DataError."""
+        with _benchmarks_readable():
+            return self.against.digests()
 
     def __call__(self, questions: Sequence[Item]) -> list[str | None]:
         owners: dict[tuple[str, ...] | str, str] = {}
-        for benchmark in self._benchmarks():
+        with _benchmarks_readable():
+            benchmarks = self.against.heldout(ALL_HELDOUT)
+        for benchmark in benchmarks:
             for mark in self._marks(benchmark):
                 owners.setdefault(mark, benchmark.id)
         return [self._reason(prompt_of(item), owners) for item in questions]
-
-    def _benchmarks(self) -> list[Question]:
-        try:
-            return self.against.heldout(ALL_HELDOUT)
-        except DataError as error:
-            raise DataError(
-                f"The benchmarks that training must not see cannot be read. {error.wrong}",
-                error.found,
-                "mix.filters.decontaminate.against.path=FOLDER",
-            ) from error
 
     def _marks(self, question: Question) -> Iterator[tuple[str, ...] | str]:
         """What tells a question: its n-grams, or the whole text where it has none."""
@@ -193,6 +187,17 @@ def sift(
             "Loosen the filter, or take the source out of the mix.",
         )
     return kept, dropped
+
+
+@contextmanager
+def _benchmarks_readable() -> Iterator[None]:
+    """What a mix of benchmarks lacks is told as a filter's: its own remedy would name the path of the training data."""
+    try:
+        yield
+    except DataError as error:
+        wrong = f"The benchmarks that training must not see cannot be read. {error.wrong}"
+        remedy = "mix.filters.NAME.against.path=FOLDER, by the filter's name in the mix"
+        raise DataError(wrong, error.found, remedy) from error
 
 
 def prompt_of(item: Item) -> Question:
