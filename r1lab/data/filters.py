@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from r1lab.errors import ConfigError, DataError
+from r1lab.functional.schedules import is_number, require_integer
 from r1lab.text.identify import ByScript
 from r1lab.text.language import SCRIPTS, language_words, share_of
 from r1lab.text.ngrams import folded, ngrams, words
@@ -84,8 +85,12 @@ class Decontaminate:
     """n."""
 
     def __post_init__(self):
-        if self.ngram < 1:
-            raise ConfigError("n-grams need at least one word.", f"ngram={self.ngram}", "Try ngram=10, as the paper.")
+        if type(self.ngram) is not int or self.ngram < 1:
+            raise ConfigError(
+                "n-grams have a whole number of words, at least one.",
+                f"ngram={self.ngram}",
+                "Try ngram=10, as the paper.",
+            )
 
     def digests(self) -> dict[str, str]:
         """What the benchmarks read: it decides what is dropped. Raises DataError."""
@@ -124,6 +129,10 @@ class Length:
     least: int
     most: int
 
+    def __post_init__(self):
+        require_integer("least", self.least, 0)
+        require_integer("most", self.most, self.least)
+
     def __call__(self, questions: Sequence[Item]) -> list[str | None]:
         counts = (len(words(question.text)) for question in questions)
         return [
@@ -150,6 +159,10 @@ class Language:
             raise ConfigError(
                 "The scripts of a language are not known.", ", ".join(unknown), f"Choose from {', '.join(SCRIPTS)}."
             )
+        if not self.languages:
+            raise ConfigError("A mix has at least one language.", "languages=[]", "languages=[en,zh]")
+        if not (is_number(self.min_share) and 0 <= self.min_share <= 1):
+            raise ConfigError("min_share is not between 0 and 1.", f"min_share={self.min_share}", "min_share=0.5")
 
     def __call__(self, questions: Sequence[Item]) -> list[str | None]:
         return [self._reason(prompt_of(item)) for item in questions]

@@ -113,8 +113,8 @@ class SequenceClassifier:
     """Responses in one batch."""
 
     def __post_init__(self):
-        if self.max_rows < 1:
-            raise ConfigError("A batch has at least one row.", f"max_rows={self.max_rows}", "max_rows=16")
+        if type(self.max_rows) is not int or self.max_rows < 1:
+            raise ConfigError("A batch has at least one row.", f"max_rows={self.max_rows!r}", "max_rows=16")
 
     def check(self) -> None:
         """Find what can be known without loading weights. Raises ModelError."""

@@ -67,7 +67,8 @@ class Rubric:
 
     def faults(self, place: str) -> list[str]:
         """What keeps the rewards from working; `place` is where they stand in the configuration."""
-        return [f"{place}.{name}.{fault}" for name, reward in self.rewards.items() for fault in reward.faults()]
+        faults = {name: [*weight_faults(reward.weight), *reward.faults()] for name, reward in self.rewards.items()}
+        return [f"{place}.{name}.{fault}" for name, found in faults.items() for fault in found]
 
     def close(self) -> None:
         for reward in self.rewards.values():
@@ -83,6 +84,15 @@ class Rubric:
             )
         # One nan would spread over its whole group through mean and deviation.
         return [s if math.isfinite(s.value) else Score(0.0, Status.CRASH, f"value is {s.value}", s.ms) for s in scores]
+
+
+def weight_faults(weight: Weight) -> list[str]:
+    """Why a weight is no number and no schedule; a reward does not look at its own."""
+    try:
+        as_schedule(weight)
+    except ValueError as error:
+        return [f"weight: {error} Try weight=1.0"]
+    return []
 
 
 def counts(reward: Reward) -> bool:
