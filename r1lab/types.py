@@ -44,9 +44,28 @@ class Question:
     details: Mapping[str, Any] = field(default_factory=dict)
     """What only one domain needs: choices, unit tests, rules; ``aspect`` says what a general prompt is for."""
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What tells it from another; a pair and a labeled response have theirs too."""
+        return (self.text,)
+
+
+class _Prompted:
+    """Goes by the name and the text of its prompt."""
+
+    question: Question
+
+    @property
+    def id(self) -> str:
+        return self.question.id
+
+    @property
+    def text(self) -> str:
+        return self.question.text
+
 
 @dataclass(frozen=True)
-class PreferencePair:
+class PreferencePair(_Prompted):
     """Two responses to one prompt, the better one first: what a pair-wise reward model learns from.
 
     Example: ``PreferencePair(question, chosen="Boil it for five minutes.", rejected="Dunno.", margin=1.5)``
@@ -60,16 +79,12 @@ class PreferencePair:
     """By how much a judge found it better, on the scale of its verdicts (paper: pairs above 1); None: not known."""
 
     @property
-    def id(self) -> str:
-        return self.question.id
-
-    @property
-    def text(self) -> str:
-        return self.question.text
+    def texts(self) -> tuple[str, ...]:
+        return self.text, self.chosen, self.rejected
 
 
 @dataclass(frozen=True)
-class LabeledResponse:
+class LabeledResponse(_Prompted):
     """One response to a prompt with its label: what a point-wise reward model learns from.
 
     Example: ``LabeledResponse(question, response="I will not help with that.", label=1.0)``
@@ -82,12 +97,8 @@ class LabeledResponse:
     """1 safe, 0 unsafe; between them where those who labeled it do not agree."""
 
     @property
-    def id(self) -> str:
-        return self.question.id
-
-    @property
-    def text(self) -> str:
-        return self.question.text
+    def texts(self) -> tuple[str, ...]:
+        return self.text, self.response
 
 
 class Finish(StrEnum):

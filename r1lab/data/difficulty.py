@@ -8,6 +8,7 @@ from typing import Any
 
 from r1lab.data.shares import shares_of, take_turn
 from r1lab.errors import ConfigError
+from r1lab.functional.schedules import is_number
 from r1lab.types import Group
 
 NEW, HARD, MEDIUM, EASY = POOLS = ("new", "hard", "medium", "easy")
@@ -34,13 +35,16 @@ class Difficulty:
     """The reward whose score of 1 or more is a pass."""
 
     def __post_init__(self):
-        if set(self.weights) != set(POOLS) or min(self.weights.values()) < 0 or not any(self.weights.values()):
+        weights = self.weights.values()
+        numbers = all(is_number(weight) and weight >= 0 for weight in weights)
+        if set(self.weights) != set(POOLS) or not numbers or not any(weights):
             raise ConfigError(
                 f"Difficulty pools need weights of 0 or more for {', '.join(POOLS)}.",
                 f"{dict(self.weights)}",
                 "mix.difficulty.weights={new: 1, hard: 1, medium: 2, easy: 0.25}",
             )
-        if not 0 <= self.hard_below <= self.easy_above <= 1:
+        bounds = (self.hard_below, self.easy_above)
+        if not all(map(is_number, bounds)) or not 0 <= self.hard_below <= self.easy_above <= 1:
             raise ConfigError(
                 "The bounds of the difficulty pools are not in order.",
                 f"hard_below={self.hard_below}, easy_above={self.easy_above}",

@@ -6,24 +6,30 @@ Held-out questions are never touched: a benchmark that is edited is another benc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from r1lab.errors import ConfigError, DataError
+from r1lab.functional.schedules import is_number, require_integer
 from r1lab.text.identify import ByScript
 from r1lab.text.language import SCRIPTS, language_words, share_of
 from r1lab.text.ngrams import folded, ngrams, words
-from r1lab.types import Question
+from r1lab.types import LabeledResponse, PreferencePair, Question
 
 ALL_HELDOUT = 1_000_000
 """More held-out questions than a benchmark has."""
 SHOWN_CHARS = 80
 
 
+Item = Question | PreferencePair | LabeledResponse
+"""What a source gives: a pair or a labeled response is judged by its prompt."""
+
+
 class Filter(Protocol):
     """Looks at all questions together, because one may be too much only beside another."""
 
-    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
+    def __call__(self, questions: Sequence[Item]) -> list[str | None]:
         """Why each question goes, in a few words; None where it stays."""
         ...
 
@@ -56,12 +62,14 @@ class Dropped:
 class Duplicates:
     """Drops a question whose text stood before, whatever its case, spaces and widths; signs and numbers count.
 
+    The responses of pairs and labeled responses count as well: a prompt may come with several.
+
     Example: "What is 3+4?" after "what is  3+4?" goes, "What is 3-4?" stays.
     """
 
-    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
-        first: dict[str, Question] = {}
-        return [_repeats(question, first.setdefault(folded(question.text), question)) for question in questions]
+    def __call__(self, questions: Sequence[Item]) -> list[str | None]:
+        first: dict[tuple[str, ...], Item] = {}
+        return [_repeats(item, first.setdefault(tuple(map(folded, item.texts)), item)) for item in questions]
 
 
 @dataclass(frozen=True)
@@ -77,29 +85,26 @@ class Decontaminate:
     """n."""
 
     def __post_init__(self):
-        if self.ngram < 1:
-            raise ConfigError("n-grams need at least one word.", f"ngram={self.ngram}", "Try ngram=10, as the paper.")
+        if type(self.ngram) is not int or self.ngram < 1:
+            raise ConfigError(
+                "n-grams have a whole number of words, at least one.",
+                f"ngram={self.ngram}",
+                "Try ngram=10, as the paper.",
+            )
 
     def digests(self) -> dict[str, str]:
-        """What the benchmarks read: it decides what is dropped."""
-        return self.against.digests()
+        """What the benchmarks read: it decides what is dropped. Raises DataError."""
+        with _benchmarks_readable():
+            return self.against.digests()
 
-    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
+    def __call__(self, questions: Sequence[Item]) -> list[str | None]:
         owners: dict[tuple[str, ...] | str, str] = {}
-        for benchmark in self._benchmarks():
+        with _benchmarks_readable():
+            benchmarks = self.against.heldout(ALL_HELDOUT)
+        for benchmark in benchmarks:
             for mark in self._marks(benchmark):
                 owners.setdefault(mark, benchmark.id)
-        return [self._reason(question, owners) for question in questions]
-
-    def _benchmarks(self) -> list[Question]:
-        try:
-            return self.against.heldout(ALL_HELDOUT)
-        except DataError as error:
-            raise DataError(
-                f"The benchmarks that training must not see cannot be read. {error.wrong}",
-                error.found,
-                "mix.filters.decontaminate.against.path=FOLDER",
-            ) from error
+        return [self._reason(prompt_of(item), owners) for item in questions]
 
     def _marks(self, question: Question) -> Iterator[tuple[str, ...] | str]:
         """What tells a question: its n-grams, or the whole text where it has none."""
@@ -124,7 +129,11 @@ class Length:
     least: int
     most: int
 
-    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
+    def __post_init__(self):
+        require_integer("least", self.least, 0)
+        require_integer("most", self.most, self.least)
+
+    def __call__(self, questions: Sequence[Item]) -> list[str | None]:
         counts = (len(words(question.text)) for question in questions)
         return [
             None if self.least <= count <= self.most else f"{count} words, not {self.least} to {self.most}"
@@ -150,9 +159,13 @@ class Language:
             raise ConfigError(
                 "The scripts of a language are not known.", ", ".join(unknown), f"Choose from {', '.join(SCRIPTS)}."
             )
+        if not self.languages:
+            raise ConfigError("A mix has at least one language.", "languages=[]", "languages=[en,zh]")
+        if not (is_number(self.min_share) and 0 <= self.min_share <= 1):
+            raise ConfigError("min_share is not between 0 and 1.", f"min_share={self.min_share}", "min_share=0.5")
 
-    def __call__(self, questions: Sequence[Question]) -> list[str | None]:
-        return [self._reason(question) for question in questions]
+    def __call__(self, questions: Sequence[Item]) -> list[str | None]:
+        return [self._reason(prompt_of(item)) for item in questions]
 
     def _reason(self, question: Question) -> str | None:
         language = question.language
@@ -165,8 +178,8 @@ class Language:
 
 
 def sift(
-    listed: Mapping[str, Sequence[Question]], filters: Mapping[str, Filter]
-) -> tuple[dict[str, list[Question]], list[Dropped]]:
+    listed: Mapping[str, Sequence[Item]], filters: Mapping[str, Filter]
+) -> tuple[dict[str, list[Item]], list[Dropped]]:
     """The questions of each source that all filters leave, and what they dropped; a later filter sees what is left.
 
     Raises:
@@ -189,8 +202,25 @@ def sift(
     return kept, dropped
 
 
-def _repeats(question: Question, first: Question) -> str | None:
-    if question is first:
+@contextmanager
+def _benchmarks_readable() -> Iterator[None]:
+    """What a mix of benchmarks lacks is told as a filter's: its own remedy would name the path of the training data."""
+    try:
+        yield
+    except DataError as error:
+        wrong = f"The benchmarks that training must not see cannot be read. {error.wrong}"
+        remedy = "mix.filters.NAME.against.path=FOLDER, by the filter's name in the mix"
+        raise DataError(wrong, error.found, remedy) from error
+
+
+def prompt_of(item: Item) -> Question:
+    """The question itself, or the one that a pair or a labeled response answers."""
+    return item if isinstance(item, Question) else item.question
+
+
+def _repeats(item: Item, first: Item) -> str | None:
+    if item is first:
         return None
-    differ = "" if question.answer == first.answer else f", with the answer {question.answer}, not {first.answer}"
+    answer, other = prompt_of(item).answer, prompt_of(first).answer
+    differ = "" if answer == other else f", with the answer {answer}, not {other}"
     return f"same text as {first.id}{differ}"

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from r1lab.data.difficulty import Difficulty, Observation
 from r1lab.data.digests import data_digest
-from r1lab.data.filters import Dropped, Filter, sift
-from r1lab.data.pools import HELDOUT_SEED, FilePool, Pool
+from r1lab.data.filters import Dropped, Filter
+from r1lab.data.pools import HELDOUT_SEED, FilePool, Pool, Source, loaded_pools, sifted_pools
 from r1lab.data.questions import is_heldout
 from r1lab.data.rows import RowFields, read_rows
 from r1lab.data.shares import shares_of, take_turn
 from r1lab.data.tasks import GeneratedTasks
 from r1lab.errors import ConfigError, DataError
 from r1lab.functional.rng import seed_of
-from r1lab.functional.schedules import Schedule, as_schedule
+from r1lab.functional.schedules import Schedule, as_schedule, require
 from r1lab.types import Question
 
 HELDOUT_TRIES = 20
@@ -30,14 +30,6 @@ HELDOUT_TRIES = 20
 State = Mapping[str, Mapping[str, Any]]
 """Per source: `cursor`, the questions drawn so far, and `owed`, how far that number lags behind its weight's share;
 with difficulty pools also the places in each pool."""
-
-
-class Source(Protocol):
-    """Where questions come from."""
-
-    def load(self, name: str) -> Pool:
-        """Read what there is to read; `name` becomes the questions' source. Raises DataError."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -155,22 +147,25 @@ class Mix:
                 f"sources {sorted(self.sources)}, weights {sorted(self.weights)}",
                 f"mix.weights={{{', '.join(f'{name}: 1' for name in self.sources) or 'NAME: 1'}}}",
             )
-        try:
-            object.__setattr__(self, "weights", {name: as_schedule(self.weights[name]) for name in self.sources})
-        except ValueError as error:
-            raise ConfigError(
-                "A mix's weight is no number and no schedule.", str(error), "mix.weights.NAME=1"
-            ) from None
+        object.__setattr__(self, "weights", {name: _weight(name, self.weights[name]) for name in self.sources})
 
-    def check(self, training: bool = True) -> dict[str, int | None]:
+    def faults(self, steps: Iterable[int]) -> list[str]:
+        """Steps, of those that draw, at which no source has a weight; seen before anything is read."""
+        silent = (step for step in steps if not any(weight(step) for weight in self.weights.values()))
+        name = next(iter(self.sources))
+        return [f"mix.weights: no source has one at step {s}. Try mix.weights.{name}=1" for s in silent][:1]
+
+    def check(self, training: bool = True, steps: Iterable[int] = (0,)) -> dict[str, int | None]:
         """Read everything early; the number of training questions of each source (None: no end).
 
         Raises:
-            DataError: a source cannot be read, or is for evaluation alone and `training` is meant; all at once.
+            DataError: a source cannot be read, or is for evaluation alone and `training` at one of `steps` is meant;
+                all at once.
         """
-        shares = self.shares(0)
-        if training:
-            self._check_trainable(shares)
+        for step in steps:
+            shares = self.shares(step)
+            if training:
+                self._check_trainable(shares)
         return {name: pool.num_train for name, pool in (self._training if training else self._pools).items()}
 
     def digests(self) -> dict[str, str]:
@@ -206,6 +201,12 @@ class Mix:
             questions.append(self._next(name, after[name]))
         return questions, {name: {**after[name], "owed": owed[name]} for name in self.sources}
 
+    def examples(self, count: int, steps: Iterable[int]) -> list[Question]:
+        """The first `count` training questions of each source that has a weight at any of `steps`. Raises DataError."""
+        active = dict.fromkeys(name for step in steps for name in self.shares(step))
+        places = [(self._training[name], seed_of(self.seed, name)) for name in active]
+        return [pool.train(cursor, seed) for pool, seed in places for cursor in range(count)]
+
     def observe(self, state: State, seen: Iterable[Observation]) -> State:
         """The state after the pass rates of questions that were drawn before it; nothing changes without pools."""
         if self.difficulty is None:
@@ -239,8 +240,9 @@ class Mix:
     def shares(self, step: int) -> dict[str, float]:
         """The sources with a positive weight at `step`, weights scaled to sum to 1. Raises DataError."""
         weights = {name: weight(step) for name, weight in self.weights.items()}
-        if min(weights.values()) < 0 or sum(weights.values()) == 0:
-            raise DataError(f"The mix has no usable weights at step {step}.", f"{weights}", "Weights are 0 or more.")
+        if not any(weights.values()):
+            remedy = f"mix.weights.{next(iter(weights))}=1"
+            raise DataError(f"The mix has no usable weights at step {step}.", f"{weights}", remedy)
         return shares_of(weights)
 
     @property
@@ -271,24 +273,11 @@ class Mix:
 
     @cached_property
     def _sifted(self) -> tuple[dict[str, Pool], list[Dropped]]:
-        listed = {name: pool.training for name, pool in self._pools.items() if isinstance(pool, FilePool)}
-        kept, dropped = sift(listed, self.filters)
-        dropped = [row for name in listed for row in self._pools[name].left_out] + dropped
-        return self._pools | {name: replace(self._pools[name], training=kept[name]) for name in kept}, dropped
+        return sifted_pools(self._pools, self.filters)
 
     @cached_property
     def _pools(self) -> dict[str, Pool]:
-        pools, faults = {}, []
-        for name, source in self.sources.items():
-            try:
-                pools[name] = source.load(name)
-            except DataError as error:
-                faults.append(DataError(f"Source {name} of the mix: {error.wrong}", error.found, error.remedy))
-        if len(faults) > 1:
-            raise DataError(f"{len(faults)} sources of the mix cannot be used.\n" + "\n".join(map(str, faults)))
-        if faults:
-            raise faults[0]
-        return pools
+        return loaded_pools(self.sources)
 
     def _check_trainable(self, shares: Mapping[str, float]):
         if barred := [name for name in shares if self._pools[name].num_train == 0]:
@@ -297,3 +286,13 @@ class Mix:
                 f"weights {', '.join(f'{name}={share:g}' for name, share in shares.items())}",
                 "Train on another mix, such as mix=local or mix=gsm8k.",
             )
+
+
+def _weight(name: str, weight: float | Mapping[int, float] | Schedule) -> Schedule:
+    """A source's weight as a schedule. Raises ConfigError unless it is 0 or more at every step."""
+    try:
+        require(f"mix.weights.{name}", weight, 0)
+    except ValueError as error:
+        wrong = f"The weight of the source {name} is no number of 0 or more, and no schedule of them."
+        raise ConfigError(wrong, str(error), f"mix.weights.{name}=1") from None
+    return as_schedule(weight)

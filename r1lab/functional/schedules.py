@@ -144,7 +144,7 @@ def as_schedule(value: Any) -> Schedule:
         return value
     if isinstance(value, Mapping):
         return Piecewise(value)
-    if _is_number(value):
+    if is_number(value):
         return Constant(value)
     raise ValueError(
         f"A schedule is a number, a mapping from steps such as {{0: 1.0, 100: 0.5}}, or a Schedule "
@@ -175,6 +175,11 @@ def require_integer(name: str, value: Any, low: int) -> None:
         raise ValueError(f"{name} must be an integer >= {low}, found {value!r}")
 
 
+def is_number(value: Any) -> bool:
+    """Whether a finite number: what a YAML file may hold in its place is a word, true or .nan."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def at_step(component: Any, step: int) -> Any:
     """Return the dataclass with every schedule in its fields, at any depth, replaced by its value at that step.
 
@@ -190,10 +195,6 @@ def at_step(component: Any, step: int) -> Any:
     return dataclasses.replace(component, **changed) if changed else component
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _require_number(value: Any, what: str) -> None:
-    if not _is_number(value):
+    if not is_number(value):
         raise ValueError(f"A schedule's values are finite numbers; {what} is {value!r}.")

@@ -42,7 +42,7 @@ class PretrainedPolicy:
 
     def check(self) -> None:
         """Find what can be known without loading weights; raises ModelError."""
-        check_dtype(self.dtype)
+        check_dtype(self.dtype, "model.published.dtype")
         if self.gguf is None:
             check_source(self.source, self.revision)
         else:
@@ -69,7 +69,7 @@ def load_model(
     The model is as transformers gives it: evaluation mode, gradients on. Raises ModelError where the source, the dtype,
     the weights or the tokenizer do not fit; everything cheap is checked before the weights are read.
     """
-    check_dtype(dtype)
+    check_dtype(dtype, "dtype")
     check_source(str(source), revision)
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -128,10 +128,10 @@ def check_vocabulary(tokenizer: PreTrainedTokenizerBase, vocab_size: int) -> Non
         raise ModelError("Tokenizer and model do not belong together.", found, "Give both from the same folder.")
 
 
-def check_dtype(name: str) -> None:
-    """A name of DTYPES; ModelError on any other."""
+def check_dtype(name: str, key: str) -> None:
+    """A name of DTYPES; ModelError, with the key that it is the value of, on any other."""
     if name not in DTYPES:
-        raise ModelError("Unknown dtype.", f"model.published.dtype={name}", f"Use one of {', '.join(DTYPES)}.")
+        raise ModelError("Unknown dtype.", f"{key}={name}", f"Use one of {', '.join(DTYPES)}.")
 
 
 def check_source(source: str, revision: str | None = None) -> None:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from r1lab.engines.base import Engine, Request, SamplingParams
 from r1lab.errors import ConfigError, R1LabError
 from r1lab.functional.rng import seed_of
-from r1lab.rewards.preference import SHOWN_CHARS, control_tokens
-from r1lab.text.verdicts import PAIR_VALUES, PAIR_VERDICTS, defused, judge_prompt, read_verdict
+from r1lab.functional.schedules import is_number, require_integer
+from r1lab.rewards.preference import SHOWN_CHARS, check_weights, control_tokens
+from r1lab.text.verdicts import PAIR_VALUES, PAIR_VERDICTS, defused, is_label, judge_prompt, read_verdict
 from r1lab.types import Completion, Finish, Score, Status
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Judge:
     """Of the random streams and of the codes, which no judged text can know."""
 
     def __post_init__(self):
+        require_integer("max_prompt_tokens", self.max_prompt_tokens, 1)
         SamplingParams(self.max_new_tokens, self.temperature, self.top_p)
 
     @cached_property
@@ -123,6 +125,13 @@ class TorchJudge:
     max_rows: int
     """Judgements in one batch."""
 
+    def __post_init__(self):
+        require_integer("max_rows", self.max_rows, 1)
+
+    def check(self) -> None:
+        """Find what can be known without loading weights. Raises ModelError."""
+        check_weights(self.source, self.dtype)
+
     def __call__(self) -> tuple[Engine, PreTrainedTokenizerBase]:
         """The engine and its tokenizer. Raises ModelError."""
         import torch
@@ -191,11 +200,17 @@ class PointJudge:
 
     def __post_init__(self):
         _check_rounds(self.rounds)
-        if len(self.verdicts) < 2 or not all(0 <= value <= 1 for value in self.verdicts.values()):
+        if len(self.verdicts) < 2 or not all(is_number(v) and 0 <= v <= 1 for v in self.verdicts.values()):
             raise ConfigError(
                 "A judge needs at least two verdicts with values from 0 to 1.",
                 f"verdicts={dict(self.verdicts)}",
                 "verdicts={safe: 1, unsafe: 0}",
+            )
+        if unreadable := [label for label in self.verdicts if not is_label(label)]:
+            raise ConfigError(
+                "A verdict is a text on one line without square brackets: no other can be read.",
+                f"verdicts: {', '.join(map(repr, unreadable))}",
+                "verdicts={safe: 1, unsafe: 0}; YAML reads yes and 1 as no texts, 'yes' and '1' as texts",
             )
 
     def __call__(self, responses: Sequence[tuple[str, str]]) -> list[Score]:
@@ -236,5 +251,7 @@ def _unlike(first: float, second: float) -> bool:
 
 
 def _check_rounds(rounds: int) -> None:
-    if rounds < 1:
-        raise ConfigError("A judge is asked at least once.", f"rounds={rounds}", "rounds=2 asks four times.")
+    if type(rounds) is not int or rounds < 1:
+        raise ConfigError(
+            "A judge is asked at least once, and whole times.", f"rounds={rounds!r}", "rounds=2 asks four times."
+        )

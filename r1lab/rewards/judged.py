@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from r1lab.errors import ConfigError
 from r1lab.rewards.judge import PairJudge, PointJudge
-from r1lab.rewards.preference import SHOWN_CHARS, Scope
+from r1lab.rewards.preference import SHOWN_CHARS, Scope, loading_faults
 from r1lab.rewards.rubric import Reward, Weight
 from r1lab.text.verdicts import PAIR_VALUES
 from r1lab.types import Question, Rollout, Score, Status
@@ -51,6 +51,10 @@ class PairJudgeReward(Reward):
             scores[place] = _standing(outcomes, texts[place])
         return scores
 
+    def faults(self) -> list[str]:
+        """A judge that cannot be loaded."""
+        return loading_faults("compare.judge.load", self.compare.judge.load)
+
     def _outcomes(self, questions: Mapping[int, Question], texts: Mapping[int, str]) -> dict[int, list[Score]]:
         """By place the comparisons of its text, seen from its side; equal texts are not asked about."""
         if self.against == "group":
@@ -83,6 +87,10 @@ class PointJudgeReward(Reward):
         for (place, text), score in zip(texts.items(), found):
             scores[place] = replace(score, extracted=text[:SHOWN_CHARS])
         return scores
+
+    def faults(self) -> list[str]:
+        """A judge that cannot be loaded."""
+        return loading_faults("judged.judge.load", self.judged.judge.load)
 
 
 def _ring(names: Mapping[int, str]) -> list[tuple[int, int]]:

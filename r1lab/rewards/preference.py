@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from r1lab.data.preferences import ASPECTS
 from r1lab.errors import ConfigError, ModelError, R1LabError
@@ -93,6 +93,10 @@ class RewardModelReward(Reward):
             scores[place] = _liked(value, ms, text)
         return scores
 
+    def faults(self) -> list[str]:
+        """A model that cannot be loaded."""
+        return loading_faults("model", self.model)
+
 
 @dataclass(frozen=True, eq=False)
 class SequenceClassifier:
@@ -109,8 +113,12 @@ class SequenceClassifier:
     """Responses in one batch."""
 
     def __post_init__(self):
-        if self.max_rows < 1:
-            raise ConfigError("A batch has at least one row.", f"max_rows={self.max_rows}", "max_rows=16")
+        if type(self.max_rows) is not int or self.max_rows < 1:
+            raise ConfigError("A batch has at least one row.", f"max_rows={self.max_rows!r}", "max_rows=16")
+
+    def check(self) -> None:
+        """Find what can be known without loading weights. Raises ModelError."""
+        check_weights(self.source, self.dtype)
 
     @cached_property
     def loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -118,10 +126,9 @@ class SequenceClassifier:
         import torch
         from transformers import AutoModelForSequenceClassification
 
-        from r1lab.models.policy import check_dtype, check_source, load_tokenizer
+        from r1lab.models.policy import load_tokenizer
 
-        check_dtype(self.dtype)
-        check_source(self.source, None)
+        self.check()
         tokenizer = load_tokenizer(self.source)
         try:
             model, info = AutoModelForSequenceClassification.from_pretrained(
@@ -162,6 +169,23 @@ class SequenceClassifier:
             return tokenizer.encode(f"{prompt}\n\n{response}{tokenizer.eos_token}")
         turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
         return tokenizer.encode(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False)
+
+
+def check_weights(source: str, dtype: str) -> None:
+    """The weights of a reward model or judge are there, and their type is known. Raises ModelError."""
+    from r1lab.models.policy import check_dtype, check_source
+
+    check_dtype(dtype, "dtype")
+    check_source(source)
+
+
+def loading_faults(key: str, model: Any) -> list[str]:
+    """What a model's ``check()`` finds, by the model's key below the reward; one without a check is taken as sound."""
+    try:
+        getattr(model, "check", lambda: None)()
+    except ModelError as error:
+        return [f"{key}: {error.wrong} {error.found} {error.remedy}"]
+    return []
 
 
 def control_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:

@@ -33,6 +33,10 @@ class Reward(Protocol):
         """One score per rollout, in order; a fault is a status, not an exception."""
         ...
 
+    def faults(self) -> list[str]:
+        """What cannot work, seen before anything is loaded: "key: why", by the key below the reward."""
+        return []
+
     def close(self) -> None:
         """Give back what it holds: processes, connections."""
 
@@ -63,6 +67,11 @@ class Rubric:
         """Weight of each reward at ``step``."""
         return {name: as_schedule(r.weight)(step) for name, r in self.rewards.items()}
 
+    def faults(self, place: str) -> list[str]:
+        """What keeps the rewards from working; `place` is where they stand in the configuration."""
+        faults = {name: [*weight_faults(reward.weight), *reward.faults()] for name, reward in self.rewards.items()}
+        return [f"{place}.{name}.{fault}" for name, found in faults.items() for fault in found]
+
     def close(self) -> None:
         for reward in self.rewards.values():
             reward.close()
@@ -77,6 +86,20 @@ class Rubric:
             )
         # One nan would spread over its whole group through mean and deviation.
         return [s if math.isfinite(s.value) else Score(0.0, Status.CRASH, f"value is {s.value}", s.ms) for s in scores]
+
+
+def weight_faults(weight: Weight) -> list[str]:
+    """Why a weight is no number and no schedule; a reward does not look at its own."""
+    try:
+        as_schedule(weight)
+    except ValueError as error:
+        return [f"weight: {error} Try weight=1.0"]
+    return []
+
+
+def counts(reward: Reward) -> bool:
+    """Whether a reward's weight is other than 0 at any step."""
+    return as_schedule(reward.weight).bounds != (0, 0)
 
 
 def weighted_sum(scores: Mapping[str, Score], weights: Mapping[str, float]) -> float | None:

@@ -55,8 +55,9 @@ class Refilled:
     rounds: int
 
     def __post_init__(self):
-        if self.rounds < 1:
-            raise ConfigError("Refilling needs at least one round.", f"rounds={self.rounds}", "selection=informative")
+        if type(self.rounds) is not int or self.rounds < 1:
+            wrong = "Refilling needs at least one round, and whole ones."
+            raise ConfigError(wrong, f"rounds={self.rounds!r}", "selection.rounds=2, or selection=informative")
 
     def __call__(self, groups: Sequence[Group]) -> list[Group]:
         return [g for g in groups if g.informative]

@@ -29,8 +29,8 @@ class EvaluateStage(Stage):
     strategy: Strategy
 
     def faults(self) -> list[str]:
-        """Evaluation runs in one process."""
-        faults = self.policy.faults()
+        """Evaluation runs in one process, and what it asks can be loaded."""
+        faults = self.policy.faults() + Rubric(self.evaluation.rewards).faults("evaluation.rewards")
         if self.strategy.world_size > 1:
             faults.append("stage=evaluate is one process. Try strategy=single.")
         return faults

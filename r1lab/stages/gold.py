@@ -6,23 +6,30 @@ from collections.abc import Sequence
 
 from r1lab.data.template import Template
 from r1lab.errors import DataError
-from r1lab.rewards.rubric import Rubric
+from r1lab.rewards.rubric import Rubric, counts
 from r1lab.types import Completion, Finish, Question, Rollout
 
 NUM_GOLD = 64
 """Questions whose gold completion is scored before a stage begins."""
+NUM_EXAMPLES = 8
+"""Questions of each source, also of those that come in later, that are looked at with them."""
 
 
 def check_gold(rubric: Rubric, template: Template, questions: Sequence[Question]) -> None:
     """Scores gold completions and raises DataError, with the first that falls short, unless all have full marks.
 
-    General prompts without a right answer have no gold completion.
+    General prompts without a right answer have no gold completion. Preference pairs are refused: nobody asks them.
     """
     import torch
 
+    if strange := [item for item in questions if not isinstance(item, Question)]:
+        raise DataError(
+            "This mix has no questions but what reward models learn from: nothing can be asked.",
+            f"{strange[0].id} is a {type(strange[0]).__name__}",
+            "mix=hh_harmless or mix=do_not_answer, which have the prompts alone",
+        )
     nothing = Completion(torch.zeros(1, dtype=torch.long), torch.zeros(1), Finish.STOP)
-    weights = rubric.weights(0)
-    judging = {name: r for name, r in rubric.rewards.items() if weights[name] and r.knows_gold}
+    judging = {name: r for name, r in rubric.rewards.items() if counts(r) and r.knows_gold}
     rollouts = [
         Rollout(q, torch.zeros(1, dtype=torch.long), nothing, template.parse(template.gold_completion(q)), sample=0)
         for q in questions

@@ -20,7 +20,7 @@ from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import Selection
 from r1lab.stages.base import Context, Stage
 from r1lab.stages.dropped import tell_dropped
-from r1lab.stages.gold import NUM_GOLD, check_gold
+from r1lab.stages.gold import NUM_EXAMPLES, NUM_GOLD, check_gold
 from r1lab.stages.policy import ModelChoice
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
@@ -64,7 +64,11 @@ class RLStage(Stage):
 
     def faults(self) -> list[str]:
         """Arithmetic that cannot work, with values that would."""
+<<<<<<< HEAD
         faults = self.plan.faults(self.strategy.world_size) + self.policy.faults() + self.split_faults()
+=======
+        faults = self.plan.faults(self.strategy.world_size) + self.policy.faults() + self.mix.faults(self.phases)
+>>>>>>> 276e4c8d2cfc1de6449bf8a699240ada41d695ef
         updates = self.plan.updates
         for name in ("max_steps", "ref_refresh_steps", "checkpoint_steps"):
             if (steps := getattr(self, name)) % updates:
@@ -73,12 +77,14 @@ class RLStage(Stage):
                 faults.append(
                     f"stage.{name}={steps} is no whole number of phases of {updates} updates. It could be {fits}."
                 )
+        faults += Rubric(self.rewards).faults("rewards") + Rubric(self.evaluation.rewards).faults("evaluation.rewards")
         if "accuracy" not in self.evaluation.rewards:
             faults.append("evaluation.rewards has no accuracy: nothing would say what is right.")
         if (pools := self.mix.difficulty) and pools.reward not in self.rewards:
             faults.append(f"mix.difficulty.reward={pools.reward}: the rewards are {', '.join(self.rewards)}.")
         return faults
 
+<<<<<<< HEAD
     def split_faults(self) -> list[str]:
         """Rewards that read the other questions of their batch, where refills or ranks leave too few there."""
         rounds, ranks = self.selection.rounds, self.strategy.world_size
@@ -89,6 +95,12 @@ class RLStage(Stage):
             for name, reward in self.rewards.items()
             if splits and reward.split_remedy
         ]
+=======
+    @property
+    def phases(self) -> range:
+        """The steps at which a phase begins."""
+        return range(0, self.max_steps, self.plan.updates)
+>>>>>>> 276e4c8d2cfc1de6449bf8a699240ada41d695ef
 
     def parents(self) -> dict[str, str]:
         """The data files and the model folder, by content."""
@@ -101,15 +113,17 @@ class RLStage(Stage):
 
         context.say(self.policy.describe())
         self.strategy.set_threads()
-        self.mix.check()
+        self.mix.check(steps=self.phases)
         tell_dropped(context, self.mix)
         heldout = self.mix.heldout(self.evaluation.questions)
         first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
-        for rewards, judged in ((self.rewards, first[:NUM_GOLD]), (self.evaluation.rewards, heldout[:NUM_GOLD])):
+        each = self.mix.examples(NUM_EXAMPLES, self.phases)
+        trained = [*first[:NUM_GOLD], *each]
+        for rewards, judged in ((self.rewards, trained), (self.evaluation.rewards, heldout[:NUM_GOLD])):
             with closing(Rubric(rewards)) as rubric:
                 check_gold(rubric, self.template, judged)
         model, tokenizer = self.policy.obtain(context)
-        self.check_lengths(model, tokenizer, [*heldout, *first])
+        self.check_lengths(model, tokenizer, [*heldout, *first, *each])
         checkpoints = self.train(context, model, tokenizer, heldout)
         if context.first_rank:
             last, state = checkpoints.newest(context.say)
@@ -118,7 +132,7 @@ class RLStage(Stage):
 
     def check_lengths(self, model: Any, tokenizer: Any, questions: list[Question]) -> None:
         """No prompt is ever cut: these questions must leave room for the longest completion."""
-        longest = max(map(as_schedule(self.plan.max_new_tokens), range(0, self.max_steps, self.plan.updates)))
+        longest = max(map(as_schedule(self.plan.max_new_tokens), self.phases))
         room = model.config.max_position_embeddings - max(longest, self.evaluation.max_new_tokens)
         check_prompt_tokens(self.template, questions, tokenizer, room)
 

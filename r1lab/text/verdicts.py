@@ -22,6 +22,8 @@ PAIR_VERDICTS: Mapping[str, str] = {
 """The five verdicts on two responses (paper v2, B.2) with what they mean."""
 PAIR_VALUES: Mapping[str, float] = {"A>>B": 2.0, "A>B": 1.0, "A=B": 0.0, "B>A": -1.0, "B>>A": -2.0}
 """By how much A is better. Source: ours, the paper reports no numbers; a mean above 1 is more than slightly better."""
+LABEL = r"[^\[\]]+"
+"""What a verdict's brackets may hold."""
 _DECORATION = " \t*_`"
 
 
@@ -38,6 +40,15 @@ def judge_prompt(task: str, material: Mapping[str, str], verdicts: Mapping[str, 
         f"Give your reasons first. Then end with one of these lines, as it stands here up to its brackets, and nothing "
         f"after it:\n{forms}\n"
     )
+
+
+def is_label(label: object) -> bool:
+    """Whether a label can stand between the brackets of a verdict and be read there.
+
+    >>> is_label("A>>B"), is_label("safe]"), is_label(True)
+    (True, False, False)
+    """
+    return isinstance(label, str) and re.fullmatch(LABEL, label) is not None and label.splitlines() == [label]
 
 
 def read_verdict(text: str, code: str, labels: Sequence[str]) -> tuple[str | None, str]:
@@ -59,7 +70,7 @@ def read_verdict(text: str, code: str, labels: Sequence[str]) -> tuple[str | Non
         return None, "several verdicts"
     if lines[-1] != said[0]:
         return None, "text after the verdict"
-    match = re.fullmatch(rf"{MARK} {re.escape(code)} \[\[([^\[\]]*)\]\]", said[0])
+    match = re.fullmatch(rf"{MARK} {re.escape(code)} \[\[({LABEL})\]\]", said[0])
     if match is None or match[1] not in labels:
         return None, "the verdict is none of the forms"
     return match[1], ""

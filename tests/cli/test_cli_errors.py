@@ -154,6 +154,21 @@ def test_an_empty_mix(tmp_path):
     assert done.returncode == 1 and "train.jsonl" in done.stderr
 
 
+LATE = (
+    "+mix.sources.late={_target_: r1lab.data.mix.FileSource, path: ${mix.path}, train: test.jsonl, heldout: null, "
+    "fields: {_target_: r1lab.data.questions.Fields, text: question, answer: answer, domain: alien}}"
+)
+
+
+def test_a_source_that_comes_in_late_is_tried_before_anything_is_trained(tmp_path):
+    write_gsm8k(tmp_path, [GOOD])
+    out = tmp_path / "out"
+    late = ("reward@rewards.accuracy=accuracy", "stage.max_steps=4", LATE, "+mix.weights.late={0: 0, 2: 1}")
+    done = r1lab("experiments=tiny", "mix=gsm8k", f"mix.path={tmp_path}", f"run.root={out}", *late)
+    assert done.returncode == 1 and "No checker for the domain alien" in done.stderr, done.stderr
+    assert not (out / "artifacts").exists()
+
+
 def test_a_missing_path_says_what_to_type(tmp_path):
     done = r1lab("experiments=tiny", "mix=gsm8k", f"run.root={tmp_path}")
     assert done.returncode == 1 and "mix.path=FOLDER" in done.stderr

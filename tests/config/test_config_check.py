@@ -67,9 +67,23 @@ def test_a_sound_configuration_imports_nothing_heavy(overrides):
         (["stage=rescore"], ["Try stage.folder=FOLDER"]),
         ([*SHUFFLED, "selection=refilled"], ["which selection.rounds=", "Try rewards.accuracy.golds=[7,12,42]."]),
         ([*SHUFFLED, "strategy=ddp", "strategy.devices=2"], ["2 ranks would split", "rewards.accuracy.golds="]),
+        (
+            ["+reward@rewards.helpful=helpful", "rewards.helpful.model.source=/nowhere",
+             "+reward@evaluation.rewards.judge=judge", "evaluation.rewards.judge.compare.judge.load.source=/gone"],
+            ["2 faults", "rewards.helpful.model: There is no such model folder. /nowhere Give an existing folder",
+             "evaluation.rewards.judge.compare.judge.load: There is no such model folder. /gone"],
+        ),
+        (
+            ["stage=evaluate", "+reward@evaluation.rewards.judge=judge_harmless",
+             "evaluation.rewards.judge.judged.judge.load.source=/gone"],
+            ["1 fault", "evaluation.rewards.judge.judged.judge.load: There is no such model folder. /gone"],
+        ),
+        (["stage.max_steps=4", "stage.checkpoint_steps=4", "stage.ref_refresh_steps=4",
+          "mix.weights.generated={0:1,2:0}"], ["no source has one at step 2. Try mix.weights.generated=1"]),
+        (["mix.weights.generated=-1"], ["stage.mix: The weight of the source generated", "mix.weights.generated=1"]),
         (["mix.seed=${nowhere.seed}"], ["mix.seed: ", "nowhere"]),
     ],
-)
+)  # fmt: skip
 def test_a_faulty_one_neither(overrides, said):
     text, heavy = checked(*overrides)
     assert all(words in text for words in said), text

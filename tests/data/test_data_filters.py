@@ -13,7 +13,7 @@ from r1lab.data.filters import Decontaminate, Dropped, Duplicates, Language, Len
 from r1lab.data.mix import FileSource, GeneratedSource, Mix
 from r1lab.data.questions import Fields
 from r1lab.errors import ConfigError, DataError
-from r1lab.types import Question
+from r1lab.types import LabeledResponse, PreferencePair, Question
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -79,9 +79,11 @@ def test_han_characters_are_words_of_the_ngram():
 
 def test_decontamination_needs_its_benchmarks():
     unset = Mix({"aime": FileSource(None, None, "test.jsonl", Fields("q", "a"))}, {"aime": 1}, seed=0)
-    with pytest.raises(DataError) as caught:
-        Decontaminate(unset, 10)([question("x")])
-    assert "mix.filters.decontaminate.against.path=FOLDER" in str(caught.value)
+    # the run's address is asked first, and must not send its reader to the path of the training data
+    for use in (lambda: Decontaminate(unset, 10)([question("x")]), Decontaminate(unset, 10).digests):
+        with pytest.raises(DataError) as caught:
+            use()
+        assert "mix.filters.NAME.against.path=FOLDER" in str(caught.value) and "mix.path" not in str(caught.value)
     with pytest.raises(ConfigError):
         Decontaminate(unset, 0)
 
@@ -123,6 +125,19 @@ def test_language_is_seen_by_its_script():
     assert reason("Wie viele?", "de") == "its language is de, not en or zh"
     with pytest.raises(ConfigError, match="scripts of a language"):
         Language(["en", "xx"], 0.5)
+
+
+def test_pairs_and_labeled_responses_are_filtered_by_their_prompts():
+    asked, again = question(BENCHMARK.text, "a", language="de"), question(BENCHMARK.text, "b")
+    pairs = [PreferencePair(asked, "x", "y"), PreferencePair(again, "X ", "y"), PreferencePair(again, "y", "x")]
+    points = [LabeledResponse(asked, "x", 1.0), LabeledResponse(again, "y", 0.0), LabeledResponse(again, "x", 0.0)]
+    # eleven words each; the second pair is the first but for case, the third turned round
+    assert Duplicates()(pairs) == [None, "same text as a", None]
+    assert Duplicates()(points) == [None, None, "same text as a"]
+    for items in (pairs, points):
+        assert all(why.endswith("with bench/1") for why in Decontaminate(Held([BENCHMARK]), 10)(items))
+        assert Length(3, 11)(items) == [None] * 3 and Length(3, 10)(items) == ["11 words, not 3 to 10"] * 3
+        assert Language(["en"], 0.5)(items) == ["its language is de, not en", None, None]
 
 
 def test_filters_work_in_turn_and_say_what_they_dropped():

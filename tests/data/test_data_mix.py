@@ -93,6 +93,29 @@ def test_a_scheduled_weight_acts_from_its_step_on_without_catching_up(tmp_path):
     assert Counter(q.source for q in late) == {"a": 50, "b": 50}
 
 
+def test_every_phase_needs_a_weight(tmp_path):
+    mix = mix_of(tmp_path, {"a": {0: 1, 2: 0}, "b": {0: 0, 4: 1}})
+    assert mix.faults(range(0, 2, 2)) == mix.faults([0, 4]) == []
+    # 1 and 0, then 0 and 0, then 0 and 1
+    assert mix.faults(range(0, 6, 2)) == ["mix.weights: no source has one at step 2. Try mix.weights.a=1"]
+
+
+def test_a_source_for_evaluation_is_refused_before_its_phase_comes(tmp_path):
+    later = {"aime": source(folder(tmp_path / "aime", test=3), train=None), "made": GENERATED}
+    mix = Mix(later, {"aime": {0: 0, 2: 1}, "made": 1}, seed=1)
+    assert mix.check() == mix.check(steps=range(0, 2, 2)) == {"aime": 0, "made": None}
+    with pytest.raises(DataError, match="aime is for evaluation alone"):
+        mix.check(steps=range(0, 4, 2))
+
+
+def test_examples_are_the_first_questions_of_every_source_that_comes_in(tmp_path):
+    mix = mix_of(tmp_path, {"a": 1, "b": {0: 0, 5: 1}, "c": 0})
+    assert mix.examples(2, [0, 4]) == _drawn(mix, 2)
+    assert [q.source for q in mix.examples(2, [0, 5])] == ["a", "a", "b", "b"]
+    # what step 5 draws, a and b in turn
+    assert sorted(q.id for q in mix.examples(2, [0, 5])) == sorted(q.id for q in _drawn(mix, 4, step=5))
+
+
 def test_silenced_sources_do_not_stop_the_others(tmp_path):
     quiet, loud = {0: 1, 1: 0}, {0: 1, 1: 1}
     mix = mix_of(tmp_path, {"a": loud, "b": loud, "c": quiet, "d": quiet})
@@ -182,9 +205,11 @@ def test_wrong_mixes_are_refused(tmp_path):
     for sources, weights in (({}, {}), ({"a": GENERATED}, {"b": 1}), ({"a": GENERATED}, {"a": "much"})):
         with pytest.raises(ConfigError):
             Mix(sources, weights, seed=1)
-    for weights in ({"a": 0}, {"a": -1}):
-        with pytest.raises(DataError, match="no usable weights at step 0"):
-            Mix({"a": GENERATED}, weights, seed=1).check()
+    with pytest.raises(DataError, match="no usable weights at step 0"):
+        Mix({"a": GENERATED}, {"a": 0}, seed=1).check()
+    for weight in (-1, {0: 1, 2: -1}, float("nan")):
+        with pytest.raises(ConfigError, match=r"try:   mix\.weights\.a=1"):
+            Mix({"a": GENERATED}, {"a": weight}, seed=1)
     for change in ({"heldout": "train.jsonl"}, {"heldout_share": 0.5}, {"train": None, "heldout": None}):
         with pytest.raises(ConfigError, match="one file for each split"):
             source(path, **change)

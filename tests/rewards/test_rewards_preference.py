@@ -7,6 +7,7 @@ import torch
 
 from r1lab.errors import ConfigError, ModelError
 from r1lab.rewards.preference import RewardModelReward, Scope, SequenceClassifier
+from r1lab.rewards.rubric import Rubric
 from r1lab.text.spans import parse_response, summary
 from r1lab.types import Completion, Finish, Question, Rollout, Status
 
@@ -123,6 +124,18 @@ def test_a_response_cannot_end_its_turn(folder, tokenizer):
     assert ids.count(tokenizer.eos_token_id) == 1 and ids[-1] == tokenizer.eos_token_id
     # tags are no control tokens: reasoning is read as it was written
     assert tokenizer.decode(model._ids("Why?", "<think>a</think>b")) == "Why?\n\n<think>a</think>b<|end|>"
+
+
+def test_a_model_that_cannot_be_loaded_is_a_fault_before_it_is_asked(folder, tmp_path):
+    gone = SequenceClassifier(str(tmp_path / "gone"), "float32", 2)
+    odd, sound = SequenceClassifier(str(folder), "fp8", 2), SequenceClassifier(str(folder), "float32", 2)
+    rewards = {n: RewardModelReward(1.0, model, HELPFUL) for n, model in {"a": gone, "b": odd, "c": sound}.items()}
+    assert Rubric({**rewards, "d": RewardModelReward(1.0, length, HELPFUL)}).faults("rewards") == [
+        f"rewards.a.model: There is no such model folder. {tmp_path / 'gone'} "
+        "Give an existing folder or a hub id (owner/name).",
+        "rewards.b.model: Unknown dtype. dtype=fp8 Use one of float32, bfloat16, float16.",
+    ]
+    assert "loaded" not in vars(sound)
 
 
 def test_what_is_no_reward_model_is_refused(folder, tiny_model, tokenizer, tmp_path):

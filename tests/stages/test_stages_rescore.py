@@ -73,6 +73,13 @@ def test_a_folder_that_is_no_run_lists_the_runs_there_are(tmp_path, stored):
     assert not (tmp_path / "rescore").exists()
 
 
+def test_a_reward_model_that_is_not_there_is_a_fault(tmp_path, stored):
+    done = rescore(tmp_path, f"stage.folder={stored}", "+reward@rewards.helpful=helpful",
+                   "rewards.helpful.model.source=/nowhere")  # fmt: skip
+    assert done.returncode == 1 and "rewards.helpful.model: There is no such model folder. /nowhere" in done.stderr
+    assert not (tmp_path / "rescore").exists()
+
+
 def test_completions_that_are_not_there_name_those_that_are(tmp_path, stored):
     done = rescore(tmp_path, f"stage.folder={stored}", "stage.kinds=[train,evaluation-after]")
     assert done.returncode == 1 and "has no evaluation-after. Try stage.kinds=[train]" in done.stderr
