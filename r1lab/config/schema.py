@@ -39,7 +39,7 @@ class Config:
     scale: Any = MISSING
     mix: Any = MISSING
     template: Any = MISSING
-    rewards: Any = MISSING
+    rewards: Any = field(default_factory=dict)
     engine: Any = MISSING
     objective: Any = MISSING
     selection: Any = MISSING

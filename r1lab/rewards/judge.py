@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import multimode
 from typing import TYPE_CHECKING
 
 from r1lab.engines.base import Engine, Request, SamplingParams
@@ -77,16 +78,17 @@ class Judge:
             Request(prompts[place], (seed_of(self.seed, codes[place], queries[place].turn),)) for place in asked
         ]
         params = SamplingParams(self.max_new_tokens, self.temperature, self.top_p, stop_ids=(tokenizer.eos_token_id,))
-        start = time.perf_counter()
+        start, unheard = time.perf_counter(), set(asked)
         try:
             for index, (completion,) in engine.generate(requests, params):
                 place = asked[index]
                 scores[place] = self._verdict(completion, queries[place], codes[place])
+                unheard.discard(place)
         except R1LabError:
             raise
         except Exception as error:
-            crash = Score(0.0, Status.CRASH, f"{type(error).__name__}: {error}"[:SHOWN_CHARS])
-            scores = [crash if place in asked else score for place, score in enumerate(scores)]
+            for place in unheard:
+                scores[place] = Score(0.0, Status.CRASH, f"{type(error).__name__}: {error}"[:SHOWN_CHARS])
         ms = 1000 * (time.perf_counter() - start) / max(len(asked), 1)
         return [replace(score, ms=ms) for score in scores]
 
@@ -228,26 +230,33 @@ class PointJudge:
         return Query(task, material, dict.fromkeys(labels, ""), self.verdicts, turn)
 
 
-def _settled(said: Sequence[Score], contradict: Callable[[float, float], bool]) -> Score:
+def _settled(said: Sequence[Score], contradict: Callable[[list[float], list[float]], bool]) -> Score:
     """What several askings come to, of which every second one had the other order."""
     ms = sum(score.ms for score in said)
     reason = ", ".join(score.reason for score in said)
     for fault in (score for score in said if not score.judged):
         return replace(fault, ms=ms)
-    first, second = (sum(s.value for s in said[start::2]) / len(said[start::2]) for start in (0, 1))
-    if contradict(first, second):
+    if contradict(*([score.value for score in said[start::2]] for start in (0, 1))):
         return Score(0.0, Status.DISAGREED, f"in turn {reason}", ms)
-    return Score((first + second) / 2, reason=reason, ms=ms)
+    return Score(sum(score.value for score in said) / len(said), reason=reason, ms=ms)
 
 
-def _opposed(first: float, second: float) -> bool:
-    """Whether each order has another winner: the judge favors a position."""
-    return first * second < 0
+def _opposed(first: list[float], second: list[float]) -> bool:
+    """Whether each order has another winner: the judge favors a position.
+
+    >>> _opposed([2, 1], [1, -1]), _opposed([2, 1], [-1, -1])
+    (False, True)
+    """
+    return sum(first) * sum(second) < 0
 
 
-def _unlike(first: float, second: float) -> bool:
-    """Whether the order of the verdicts makes another verdict."""
-    return first != second
+def _unlike(first: list[float], second: list[float]) -> bool:
+    """Whether the order of the verdicts makes another verdict the most frequent.
+
+    >>> _unlike([1.0, 0.0], [1.0, 1.0]), _unlike([1.0, 1.0, 0.0], [0.0, 0.0, 1.0])
+    (False, True)
+    """
+    return set(multimode(first)).isdisjoint(multimode(second))
 
 
 def _check_rounds(rounds: int) -> None:

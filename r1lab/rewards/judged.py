@@ -51,6 +51,10 @@ class PairJudgeReward(Reward):
             scores[place] = _standing(outcomes, texts[place])
         return scores
 
+    @property
+    def aspect(self) -> str:
+        return self.scope.aspect
+
     def faults(self) -> list[str]:
         """A judge that cannot be loaded."""
         return loading_faults("compare.judge.load", self.compare.judge.load)
@@ -87,6 +91,10 @@ class PointJudgeReward(Reward):
         for (place, text), score in zip(texts.items(), found):
             scores[place] = replace(score, extracted=text[:SHOWN_CHARS])
         return scores
+
+    @property
+    def aspect(self) -> str:
+        return self.scope.aspect
 
     def faults(self) -> list[str]:
         """A judge that cannot be loaded."""

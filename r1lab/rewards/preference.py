@@ -81,7 +81,8 @@ class RewardModelReward(Reward):
             return scores
         start = time.perf_counter()
         try:
-            values = list(self.model([rollouts[place].question.text for place in texts], list(texts.values())))
+            prompts = [rollouts[place].question.text for place in texts]
+            values = [float(value) for value in self.model(prompts, list(texts.values()))]
             if len(values) != len(texts):
                 raise ValueError(f"{len(values)} scores for {len(texts)} responses")
         except (R1LabError, ImportError):  # not the responses' fault
@@ -92,6 +93,10 @@ class RewardModelReward(Reward):
         for (place, text), value in zip(texts.items(), values):
             scores[place] = _liked(value, ms, text)
         return scores
+
+    @property
+    def aspect(self) -> str:
+        return self.scope.aspect
 
     def faults(self) -> list[str]:
         """A model that cannot be loaded."""

@@ -33,6 +33,11 @@ class Reward(Protocol):
         """One score per rollout, in order; a fault is a status, not an exception."""
         ...
 
+    @property
+    def aspect(self) -> str:
+        """The aspect of general prompts that it alone is for, "" where it is for all questions."""
+        return ""
+
     def faults(self) -> list[str]:
         """What cannot work, seen before anything is loaded: "key: why", by the key below the reward."""
         return []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from r1lab.data.template import Template
 from r1lab.errors import DataError
-from r1lab.rewards.rubric import Rubric, counts
+from r1lab.rewards.rubric import Reward, Rubric, counts
 from r1lab.types import Completion, Finish, Question, Rollout
 
 NUM_GOLD = 64
@@ -43,4 +43,24 @@ def check_gold(rubric: Rubric, template: Template, questions: Sequence[Question]
                 f"question {rollout.question.id}: {rollout.question.text[:80]!r}, gold {rollout.question.answer!r}, "
                 + ", ".join(f"{name}: {score.value} ({score.status}, {score.reason})" for name, score in short.items()),
                 "Check the mix's answer field, template.answer_rule and the rewards.",
+            )
+
+
+def check_aspects(rewards: Mapping[str, Reward], questions: Sequence[Question]) -> None:
+    """General prompts with neither answer nor rules need a reward for their aspect. Raises DataError.
+
+    Where no reward knows what is right, as in a run with a random one alone, all prompts are alike.
+    """
+    counting = [reward for reward in rewards.values() if counts(reward)]
+    others = [reward for reward in counting if not reward.aspect]
+    if others and not any(reward.knows_gold for reward in others):
+        return
+    judged = {reward.aspect for reward in counting}
+    for question in questions:
+        aspect = question.details.get("aspect")
+        if aspect and not question.answer and not question.details.get("rules") and aspect not in judged:
+            raise DataError(
+                f"Nothing rewards being {aspect}, which this mix has prompts for.",
+                f"question {question.id}: {question.text[:80]!r}; the rewards are {', '.join(rewards)}",
+                f"+reward@rewards.{aspect}={aspect} rewards.{aspect}.model.source=FOLDER, or a mix without such prompts",
             )

@@ -60,16 +60,12 @@ class RescoreStage(Stage):
         if isinstance(self.kinds, str) or not self.kinds:
             return [f"stage.kinds={self.kinds} is no list of kinds. {remedy}"]
         if strange := [kind for kind in self.kinds if kind not in there]:
-<<<<<<< HEAD
             return [f"stage.kinds: {run} has no {', '.join(strange)}. {remedy}"]
         if not Ledger(run).names(self.kinds):
             return [f"{run} has completions and no scores of {', '.join(self.kinds)}. Try again when it has gone on."]
         faults = recipe_of(run)[1] if self.as_in == RUN else []
-        return [f"{run}: {fault} Try stage.as_in={COMMAND}." for fault in faults]
-=======
-            return [f"stage.kinds: {run} has no {', '.join(strange)}. Try stage.kinds=[{','.join(there)}]."]
-        return Rubric(self.rewards).faults("rewards")
->>>>>>> 276e4c8d2cfc1de6449bf8a699240ada41d695ef
+        faults = [f"{run}: {fault} Try stage.as_in={COMMAND}." for fault in faults]
+        return faults + Rubric(self.rewards).faults("rewards")
 
     def parents(self) -> dict[str, str]:
         """The run and how far it is: a run that has gone on is rescored anew."""

@@ -20,7 +20,7 @@ from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import Selection
 from r1lab.stages.base import Context, Stage
 from r1lab.stages.dropped import tell_dropped
-from r1lab.stages.gold import NUM_EXAMPLES, NUM_GOLD, check_gold
+from r1lab.stages.gold import NUM_EXAMPLES, NUM_GOLD, check_aspects, check_gold
 from r1lab.stages.policy import ModelChoice
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
@@ -64,11 +64,8 @@ class RLStage(Stage):
 
     def faults(self) -> list[str]:
         """Arithmetic that cannot work, with values that would."""
-<<<<<<< HEAD
-        faults = self.plan.faults(self.strategy.world_size) + self.policy.faults() + self.split_faults()
-=======
-        faults = self.plan.faults(self.strategy.world_size) + self.policy.faults() + self.mix.faults(self.phases)
->>>>>>> 276e4c8d2cfc1de6449bf8a699240ada41d695ef
+        faults = self.plan.faults(self.strategy.world_size) + self.policy.faults()
+        faults += self.split_faults() + self.mix.faults(self.phases)
         updates = self.plan.updates
         for name in ("max_steps", "ref_refresh_steps", "checkpoint_steps"):
             if (steps := getattr(self, name)) % updates:
@@ -84,7 +81,6 @@ class RLStage(Stage):
             faults.append(f"mix.difficulty.reward={pools.reward}: the rewards are {', '.join(self.rewards)}.")
         return faults
 
-<<<<<<< HEAD
     def split_faults(self) -> list[str]:
         """Rewards that read the other questions of their batch, where refills or ranks leave too few there."""
         rounds, ranks = self.selection.rounds, self.strategy.world_size
@@ -95,12 +91,11 @@ class RLStage(Stage):
             for name, reward in self.rewards.items()
             if splits and reward.split_remedy
         ]
-=======
+
     @property
     def phases(self) -> range:
         """The steps at which a phase begins."""
         return range(0, self.max_steps, self.plan.updates)
->>>>>>> 276e4c8d2cfc1de6449bf8a699240ada41d695ef
 
     def parents(self) -> dict[str, str]:
         """The data files and the model folder, by content."""
@@ -122,6 +117,7 @@ class RLStage(Stage):
         for rewards, judged in ((self.rewards, trained), (self.evaluation.rewards, heldout[:NUM_GOLD])):
             with closing(Rubric(rewards)) as rubric:
                 check_gold(rubric, self.template, judged)
+        check_aspects(self.rewards, trained)
         model, tokenizer = self.policy.obtain(context)
         self.check_lengths(model, tokenizer, [*heldout, *first, *each])
         checkpoints = self.train(context, model, tokenizer, heldout)

@@ -6,9 +6,11 @@ import pytest
 
 from r1lab.data.template import R1ZeroTemplate
 from r1lab.errors import DataError
+from r1lab.rewards.controls import RandomReward
 from r1lab.rewards.format import FormatReward
+from r1lab.rewards.preference import RewardModelReward, Scope
 from r1lab.rewards.rubric import Rubric
-from r1lab.stages.gold import check_gold
+from r1lab.stages.gold import check_aspects, check_gold
 from r1lab.types import Finish, LabeledResponse, PreferencePair, Question
 
 PROMPT = Question("general/1", "Why?", "", "general", details={"aspect": "harmless"})
@@ -35,3 +37,18 @@ def test_a_reward_that_counts_later_is_tried_now():
     for weight in (1, {0: 0, 5: 1}):
         with pytest.raises(DataError, match="cut at the length limit"):
             check_gold(Rubric({"format": Refusing(weight)}), R1ZeroTemplate(), [SUM])
+
+
+def liked(aspect, weight=1.0):
+    return RewardModelReward(weight, None, Scope(aspect, "response"))
+
+
+def test_general_prompts_need_a_reward_for_their_aspect():
+    form = FormatReward(1.0)
+    for rewards in ({"format": form}, {"r": liked("helpful")}, {"r": liked("harmless", 0), "format": form}):
+        with pytest.raises(DataError) as caught:
+            check_aspects(rewards, [SUM, PROMPT])
+        assert "Nothing rewards being harmless" in str(caught.value) and "question general/1" in str(caught.value)
+    check_aspects({"r": liked("harmless", {0: 0, 5: 1})}, [SUM, PROMPT])
+    check_aspects({"format": form}, [SUM, replace(PROMPT, details={"aspect": "helpful", "rules": {"words": 3}})])
+    check_aspects({"random": RandomReward(1.0, 0)}, [PROMPT])
