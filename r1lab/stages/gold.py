@@ -62,5 +62,5 @@ def check_aspects(rewards: Mapping[str, Reward], questions: Sequence[Question]) 
             raise DataError(
                 f"Nothing rewards being {aspect}, which this mix has prompts for.",
                 f"question {question.id}: {question.text[:80]!r}; the rewards are {', '.join(rewards)}",
-                f"+reward@rewards.{aspect}={aspect} rewards.{aspect}.model.source=FOLDER, or a mix without such prompts",
+                f"+reward@rewards.{aspect}={aspect} rewards.{aspect}.model.source=FOLDER, or another mix",
             )
