@@ -68,6 +68,12 @@ class Ledger:
                 self._require_columns(name, rows[0])
                 yield stored_part(name, rows, self.scores.part_rows(name))
 
+    def first_questions(self) -> list[Question]:
+        """What the first phase asked, over all ranks: the questions that a run's rewards are informed of."""
+        names = self.names(["train"])
+        phase = names and [name for name in names if name.split(".")[0] == names[0].split(".")[0]]
+        return [group.question for part in self.read(phase) for group in part.groups]
+
     def _require_columns(self, name: str, row: Row) -> None:
         if missing := [column.name for column in ROLLOUTS.columns if column.name not in row]:
             raise DataError(

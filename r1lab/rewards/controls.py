@@ -39,8 +39,8 @@ class RandomReward(Reward):
 class ShuffledGold(Reward):
     """Accuracy against another question's gold, of the same domain and kind, which the own gold does not satisfy.
 
-    A gold is an answer with what it is judged by - options, tests, rules -, so both are taken over. Candidates are the
-    texts ``golds``, or else the golds of the other questions of the batch; a question without one gets BAD_GOLD.
+    A gold is an answer with what it is judged by - options, tests, rules -, so both are taken over. A question without
+    a wrong gold to take gets BAD_GOLD.
 
     Example: golds 7, 9 and 7 in a batch: each 7 is judged against 9, and 9 against 7.
     """
@@ -49,8 +49,8 @@ class ShuffledGold(Reward):
     accuracy: AccuracyReward
     """Its weight is not used."""
     seed: int
-    golds: Sequence[str] | None
-    """Set it where a batch is not whole: it holds only the rank's own questions, or only those that refill."""
+    donors: Sequence[Question] = ()
+    """Whose golds are taken; none: the other questions of the batch, be it the rank's own or those that refill."""
     knows_gold: ClassVar[bool] = False
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
@@ -62,9 +62,8 @@ class ShuffledGold(Reward):
             scores[i] = replace(score, reason=f"against {rollout.question.answer[:SHOWN_CHARS]!r}: {score.reason}")
         return scores
 
-    @property
-    def split_remedy(self) -> str:
-        return "" if self.golds else "golds=[7,12,42]"
+    def informed(self, questions: Sequence[Question]) -> ShuffledGold:
+        return replace(self, donors=tuple(questions))
 
     def close(self) -> None:
         self.accuracy.close()
@@ -72,7 +71,7 @@ class ShuffledGold(Reward):
     def _swapped(self, rollouts: Sequence[Rollout]) -> dict[str, Question]:
         """By id the question with a wrong gold: the first, in its own hashed order, that its own gold fails."""
         asked = {rollout.question.id: rollout for rollout in rollouts}
-        donors = [rollout.question for rollout in asked.values()]
+        donors = self.donors or [rollout.question for rollout in asked.values()]
         candidates = {name: self._candidates(rollout.question, donors) for name, rollout in asked.items()}
         found: dict[str, Question] = {}
         for turn in range(TRIES):  # all questions at a time: the verifiers' workers share the load
@@ -84,8 +83,6 @@ class ShuffledGold(Reward):
 
     def _candidates(self, question: Question, donors: Sequence[Question]) -> list[Question]:
         """The question with the golds of others, in its own hashed order."""
-        if self.golds:
-            donors = [replace(question, id="", answer=str(gold)) for gold in self.golds]
         fit = [q for q in donors if q.id != question.id and q.answer and _kind(q) == _kind(question)]
         fit.sort(key=lambda q: _hash(self.seed, question.id, q.answer, q.id))
         return [replace(question, answer=q.answer, details=q.details) for q in fit[:TRIES]]

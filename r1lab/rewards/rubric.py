@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from r1lab.errors import VerifierError
 from r1lab.functional.schedules import Schedule, as_schedule
-from r1lab.types import Rollout, Score, Status
+from r1lab.types import Question, Rollout, Score, Status
 
 Weight = float | Mapping[int, float] | Schedule
 """A number, or a schedule over steps: {0: 0.0, 1300: 1.0}."""
@@ -26,8 +26,6 @@ class Reward(Protocol):
     """The highest value it gives."""
     knows_gold: ClassVar[bool] = True
     """Whether a gold completion must score the maximum; controls that ignore the truth say no."""
-    split_remedy: ClassVar[str] = ""
-    """What to set where ranks or refills split a batch, for a reward that reads the other questions of its batch."""
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """One score per rollout, in order; a fault is a status, not an exception."""
@@ -41,6 +39,10 @@ class Reward(Protocol):
     def faults(self) -> list[str]:
         """What cannot work, seen before anything is loaded: "key: why", by the key below the reward."""
         return []
+
+    def informed(self, questions: Sequence[Question]) -> Reward:
+        """The reward that knows what the first phase asks, over all ranks; most have no use for it."""
+        return self
 
     def close(self) -> None:
         """Give back what it holds: processes, connections."""

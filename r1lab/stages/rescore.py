@@ -88,7 +88,9 @@ class RescoreStage(Stage):
             name: f"{name}: {there[name]} in the run, {here[name]} here" for name in here if there[name] != here[name]
         }
         taken = there if self.as_in == RUN else here
-        with closing(Rubric(self.rewards)) as rubric, track(len(names), "rescoring", {}) as progress:
+        asked = ledger.first_questions()
+        rewards = {name: reward.informed(asked) for name, reward in self.rewards.items()}
+        with closing(Rubric(rewards)) as rubric, track(len(names), "rescoring", {}) as progress:
             rescoring = Rescoring(rubric, **taken, stored_weights=self.as_in == RUN)
             for done, part in enumerate(ledger.read(names), start=1):
                 rows = rescoring(part)

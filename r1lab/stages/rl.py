@@ -15,7 +15,7 @@ from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.errors import ConfigError
 from r1lab.evaluation.run import Evaluation
 from r1lab.functional.schedules import as_schedule, require_integer
-from r1lab.rewards.rubric import FaultBudget, Rubric
+from r1lab.rewards.rubric import FaultBudget, Reward, Rubric
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import Selection
 from r1lab.stages.base import Context, Stage
@@ -64,8 +64,7 @@ class RLStage(Stage):
 
     def faults(self) -> list[str]:
         """Arithmetic that cannot work, with values that would."""
-        faults = self.plan.faults(self.strategy.world_size) + self.policy.faults()
-        faults += self.split_faults() + self.mix.faults(self.phases)
+        faults = self.plan.faults(self.strategy.world_size) + self.policy.faults() + self.mix.faults(self.phases)
         updates = self.plan.updates
         for name in ("max_steps", "ref_refresh_steps", "checkpoint_steps"):
             if (steps := getattr(self, name)) % updates:
@@ -80,17 +79,6 @@ class RLStage(Stage):
         if (pools := self.mix.difficulty) and pools.reward not in self.rewards:
             faults.append(f"mix.difficulty.reward={pools.reward}: the rewards are {', '.join(self.rewards)}.")
         return faults
-
-    def split_faults(self) -> list[str]:
-        """Rewards that read the other questions of their batch, where refills or ranks leave too few there."""
-        rounds, ranks = self.selection.rounds, self.strategy.world_size
-        splits = [f"selection.rounds={rounds}"] * (rounds > 0) + [f"{ranks} ranks"] * (ranks > 1)
-        return [
-            f"rewards.{name} reads the other questions of its batch, which {' and '.join(splits)} would split. "
-            f"Try rewards.{name}.{reward.split_remedy}."
-            for name, reward in self.rewards.items()
-            if splits and reward.split_remedy
-        ]
 
     @property
     def phases(self) -> range:
@@ -114,13 +102,15 @@ class RLStage(Stage):
         first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
         each = self.mix.examples(NUM_EXAMPLES, self.phases)
         trained = [*first[:NUM_GOLD], *each]
-        for rewards, judged in ((self.rewards, trained), (self.evaluation.rewards, heldout[:NUM_GOLD])):
-            with closing(Rubric(rewards)) as rubric:
+        asked = first[: self.plan.questions]
+        rewards = {name: reward.informed(asked) for name, reward in self.rewards.items()}
+        for judging, judged in ((rewards, trained), (self.evaluation.rewards, heldout[:NUM_GOLD])):
+            with closing(Rubric(judging)) as rubric:
                 check_gold(rubric, self.template, judged)
         check_aspects(self.rewards, trained)
         model, tokenizer = self.policy.obtain(context)
         self.check_lengths(model, tokenizer, [*heldout, *first, *each])
-        checkpoints = self.train(context, model, tokenizer, heldout)
+        checkpoints = self.train(context, model, tokenizer, heldout, rewards)
         if context.first_rank:
             last, state = checkpoints.newest(context.say)
             policy = self.store_policy(context, last)
@@ -132,7 +122,8 @@ class RLStage(Stage):
         room = model.config.max_position_embeddings - max(longest, self.evaluation.max_new_tokens)
         check_prompt_tokens(self.template, questions, tokenizer, room)
 
-    def train(self, context: Context, model: Any, tokenizer: Any, heldout: list[Question]) -> Checkpoints:
+    def train(self, context: Context, model: Any, tokenizer: Any, heldout: list[Question],
+              rewards: Mapping[str, Reward]) -> Checkpoints:  # fmt: skip
         """Runs the phases that are not done yet; returns the checkpoints."""
         from r1lab.models.causal import CausalPolicy
         from r1lab.records.progress import RL_COLUMNS, track
@@ -149,7 +140,7 @@ class RLStage(Stage):
         if state and state["step"] >= self.max_steps:
             return checkpoints
         with ExitStack() as stack:
-            rubric = stack.enter_context(closing(Rubric(self.rewards)))
+            rubric = stack.enter_context(closing(Rubric(rewards)))
             judges = stack.enter_context(closing(Rubric(self.evaluation.rewards)))
             mirror = stack.enter_context(context.mirror())
             policy = CausalPolicy(model, self.policy.compute())

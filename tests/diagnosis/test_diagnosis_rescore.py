@@ -12,7 +12,7 @@ from r1lab.rewards.controls import ShuffledGold
 from r1lab.rewards.format import FormatReward
 from r1lab.rewards.rubric import Rubric
 from r1lab.rollouts.selection import Informative, KeepAll
-from r1lab.types import Score, Status
+from r1lab.types import Question, Score, Status
 
 
 def rescored(ledger, rewards, kinds=("train",), selection=None, stored_weights=True):
@@ -45,7 +45,8 @@ def test_the_same_reward_changes_nothing(tmp_path):
 
 def test_shuffled_gold_flips_what_must_flip(tmp_path):
     ledger = store(tmp_path, scored(groups(), {"accuracy": accuracy()}))
-    shuffled = ShuffledGold(1.0, accuracy(), seed=0, golds=["7", "9"])
+    donors = [Question("", "", "7"), Question("", "", "9")]
+    shuffled = ShuffledGold(1.0, accuracy(), seed=0).informed(donors)
     rows, tally = rescored(ledger, {"accuracy": shuffled})
     # gold 7 is judged against 9, gold 9 against 7, gold 12 against one of them, which none of its answers is
     # q-7 answered 7 7 9 1: 1 1 0 0 becomes 0 0 1 0; q-9 answered 9 7 9 -: 1 0 1 0 becomes 0 1 0 0
@@ -117,7 +118,7 @@ def test_evaluations_have_no_advantages(tmp_path):
 
 
 def test_shuffled_gold_takes_the_golds_of_the_batch_that_was_judged_together(tmp_path):
-    shuffled = {"accuracy": ShuffledGold(1.0, accuracy(), seed=0, golds=None)}
+    shuffled = {"accuracy": ShuffledGold(1.0, accuracy(), seed=0)}
     made = scored(groups(), shuffled)
     one, two = scored(groups()[:1], shuffled), scored(groups()[1:], shuffled)
     # alone, q-7 finds no other gold; the two ranks' parts are judged again apart, as they were

@@ -9,7 +9,7 @@ from pyarrow import parquet
 from stored_run import accuracy, groups, scored, store
 
 from r1lab.errors import DataError
-from r1lab.records.ledger import find_run, stored_runs
+from r1lab.records.ledger import Ledger, find_run, stored_runs
 from r1lab.types import Finish, Score, Status
 
 
@@ -113,3 +113,11 @@ def test_the_weights_of_a_part_come_back(tmp_path, made):
     ledger = store(tmp_path, made, weights={"accuracy": 0.25})
     (part,) = ledger.read(ledger.names(["train"]))
     assert part.weights == {"accuracy": 0.25}
+
+
+def test_the_first_phases_questions_are_those_of_all_ranks(tmp_path, made):
+    assert Ledger(tmp_path).first_questions() == []
+    store(tmp_path, made[1:], phase=1)
+    store(tmp_path, made[:1], phase=1, rank=1)
+    ledger = store(tmp_path, made, phase=2)
+    assert [question.id for question in ledger.first_questions()] == [g.question.id for g in (*made[1:], made[0])]

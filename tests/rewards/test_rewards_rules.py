@@ -113,7 +113,7 @@ def test_random_reward_is_fair_fixed_and_ignores_the_answer():
 def test_shuffled_gold_is_never_right(accuracy):
     golds = ["7", "7.0", "9", "1/2", "0.5", "11", "Red"]
     batch = [rollout(gold, gold=gold, id=f"q{i}", sample=s) for i, gold in enumerate(golds) for s in range(3)]
-    reward = ShuffledGold(1.0, accuracy, seed=0, golds=None)
+    reward = ShuffledGold(1.0, accuracy, seed=0)
     assert all(score.judged and score.value == 0.0 for score in reward(batch))
     wrong = {name: question.answer for name, question in reward._swapped(batch).items()}
     assert all(not same(wrong[f"q{i}"], gold) and wrong[f"q{i}"] in golds for i, gold in enumerate(golds))
@@ -127,13 +127,13 @@ def test_shuffled_gold_is_never_right(accuracy):
 def test_shuffled_gold_depends_on_the_seed_and_on_the_pool(accuracy):
     golds = [str(i) for i in range(20)]
     batch = [rollout(gold, gold=gold, id=f"q{gold}") for gold in golds]
-    choices = [ShuffledGold(1.0, accuracy, seed, golds=None)._swapped(batch) for seed in (0, 1)]
+    choices = [ShuffledGold(1.0, accuracy, seed)._swapped(batch) for seed in (0, 1)]
     assert choices[0] != choices[1]
-    pooled = ShuffledGold(1.0, accuracy, 0, golds=golds)
-    # with a pool the wrong gold does not depend on which questions share the batch
+    pooled = ShuffledGold(1.0, accuracy, 0).informed([one.question for one in batch])
+    # with the golds of a run the wrong gold does not depend on which questions share the batch
     assert pooled._swapped(batch[:1])["q0"].answer == pooled._swapped(batch)["q0"].answer != "0"
 
 
 def test_shuffled_gold_without_another_gold_is_not_judged(accuracy):
-    (score,) = ShuffledGold(1.0, accuracy, seed=0, golds=None)([rollout("7")])
+    (score,) = ShuffledGold(1.0, accuracy, seed=0)([rollout("7")])
     assert score.status is Status.BAD_GOLD

@@ -41,7 +41,7 @@ def test_true_golds_have_all_by_accuracy_and_none_by_the_control(domain, accurac
     questions = SOURCES[domain].heldout(24 if domain == "code" else 120)
     golds = [says(question, question.answer) for question in questions]
     assert {(s.value, s.status) for s in accuracy(golds)} == {(1.0, Status.OK)}
-    control = ShuffledGold(1.0, accuracy, seed=0, golds=None)
+    control = ShuffledGold(1.0, accuracy, seed=0)
     # no coincidences: a gold that the true one satisfies is not taken
     assert {(s.value, s.status) for s in control(golds)} == {(0.0, Status.OK)}
     # and it pays: what satisfies the other gold has full marks
@@ -53,7 +53,7 @@ def test_true_golds_have_all_by_accuracy_and_none_by_the_control(domain, accurac
 
 def test_kinds_of_puzzles_are_not_mixed(accuracy):
     questions = SOURCES["logic"].heldout(120)
-    swapped = ShuffledGold(1.0, accuracy, seed=0, golds=None)._swapped([says(q, "") for q in questions])
+    swapped = ShuffledGold(1.0, accuracy, seed=0)._swapped([says(q, "") for q in questions])
     assert Counter(q.details["kind"] for q in questions) == Counter(q.details["kind"] for q in swapped.values())
     assert len({q.details["kind"] for q in questions}) > 4
 
@@ -67,35 +67,37 @@ def test_letters_that_name_the_same_are_no_wrong_golds(accuracy):
         says(question("b", "B", ["3 kg", "4 kg"]), "B"),
         says(question("c", "D", ["1", "2", "3", "4"]), "D"),
     ]
-    swapped = ShuffledGold(1.0, accuracy, seed=0, golds=None)._swapped(batch)
+    swapped = ShuffledGold(1.0, accuracy, seed=0)._swapped(batch)
     assert swapped["a"].answer == swapped["b"].answer == "D" and swapped["c"].answer == "B"
     # D has no place among two options: they are judged by the four of the other question
     assert swapped["a"].details["choices"] == ["1", "2", "3", "4"]
-    scores = ShuffledGold(1.0, accuracy, seed=0, golds=None)([*batch, says(batch[0].question, "D")])
+    scores = ShuffledGold(1.0, accuracy, seed=0)([*batch, says(batch[0].question, "D")])
     assert [s.value for s in scores] == [0.0, 0.0, 0.0, 1.0]
 
 
 def test_where_every_gold_is_as_good_there_is_no_control(accuracy):
     batch = [says(Question(f"q{i}", "", answer), answer) for i, answer in enumerate(["1/2", "0.5", "2/4"])]
-    scores = ShuffledGold(1.0, accuracy, seed=0, golds=None)(batch)
+    scores = ShuffledGold(1.0, accuracy, seed=0)(batch)
     assert {score.status for score in scores} == {Status.BAD_GOLD}
     prompt = says(Question("p", "Hello?", "", "general"), "Hi")
-    (score,) = ShuffledGold(1.0, accuracy, seed=0, golds=None)([prompt])
+    (score,) = ShuffledGold(1.0, accuracy, seed=0)([prompt])
     assert score.status is Status.BAD_GOLD
 
 
 def test_a_score_names_the_gold_that_it_was_judged_by(accuracy):
     batch = [says(Question("a", "", "7"), "9"), says(Question("b", "", "9"), "8"), says(Question("b", "", "9"), None)]
-    scores = ShuffledGold(1.0, accuracy, seed=0, golds=None)(batch)
+    scores = ShuffledGold(1.0, accuracy, seed=0)(batch)
     assert [score.value for score in scores] == [1.0, 0.0, 0.0]
     assert [score.reason.partition(": ")[0] for score in scores] == ["against '9'", "against '7'", "against '7'"]
     assert all(score.reason.partition(": ")[2] for score in scores)
-    long = ["9" * 100]  # of a long gold the first 60 characters
-    (score,) = ShuffledGold(1.0, accuracy, seed=0, golds=long)(batch[:1])
+    long = Question("c", "", "9" * 100)  # of a long gold the first 60 characters
+    (score,) = ShuffledGold(1.0, accuracy, seed=0, donors=(long,))(batch[:1])
     assert score.reason.startswith(f"against '{'9' * 60}': ")
 
 
-def test_golds_may_be_typed_as_numbers_and_make_batches_needless(accuracy):
-    control = ShuffledGold(1.0, accuracy, seed=0, golds=[7, 12])
-    assert control([says(Question("a", "", "7"), "12")])[0].value == 1.0
-    assert control.split_remedy == "" and "golds=[" in ShuffledGold(1.0, accuracy, seed=0, golds=None).split_remedy
+def test_golds_of_the_runs_first_questions_make_batches_needless(accuracy):
+    control = ShuffledGold(1.0, accuracy, seed=0)
+    alone = [says(Question("a", "", "7"), "12")]
+    assert control(alone)[0].status is Status.BAD_GOLD
+    informed = control.informed([Question("a", "", "7"), Question("b", "", "12")])
+    assert informed(alone)[0].value == 1.0 and control.donors == ()
