@@ -69,6 +69,7 @@ class RolloutPlan:
                 f"questions={self.questions} do not split into minibatches={self.minibatches}{ranks} of whole groups. "
                 + (f"minibatches that fit: {', '.join(map(str, near))}. " if near else "")
                 + f"questions that fit: {low or parts}, {low + parts}."
+                + (" Or strategy=single." if world_size > 1 else "")
             )
         if self.old_logprobs not in ("sampler", "recompute"):
             faults.append(f"old_logprobs={self.old_logprobs!r}: choose sampler or recompute.")

@@ -120,7 +120,7 @@ class LocalBase:
                 ShowLoss(progress),
                 Checkpointer(checkpoints, tokenizer, CHECKPOINT_STEPS, self.steps, newest),
             ]
-            trainer = build_trainer(Strategy("single", 1, 1, "auto", 0), callbacks)
+            trainer = build_trainer(Strategy("single", 1, 1, "auto", 1, 0), callbacks)
             fit(trainer, module, self.batches(tokenizer, module.step))
 
     def untrained(self, tokenizer):

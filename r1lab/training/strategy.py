@@ -21,14 +21,16 @@ DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/kfd", "/dev/dxg")
 
 @dataclass(frozen=True)
 class Strategy:
-    """auto: one process on a CPU or one GPU, fsdp on more. All keep groups whole on a rank."""
+    """auto: single with one process, ddp on more CPU cores, fsdp on more GPUs. All keep groups whole on a rank."""
 
     kind: str
     devices: int
-    """Processes on each node; 0 takes every GPU, or one process on a CPU."""
+    """Processes on each node; 0 takes every GPU, or `cpu_devices` where there is none."""
     num_nodes: int
     accelerator: str
     """auto, cpu or gpu."""
+    cpu_devices: int
+    """Processes that `devices=0` stands for without a GPU: at most the cores there are, and one under Slurm."""
     threads: int
     """CPU threads of torch in each process; 0 leaves torch's own choice."""
 
@@ -43,7 +45,7 @@ class Strategy:
                 f"strategy.accelerator={self.accelerator}",
                 f"One of {', '.join(ACCELERATORS)}.",
             )
-        for name, low in {"devices": 0, "num_nodes": 1, "threads": 0}.items():
+        for name, low in {"devices": 0, "num_nodes": 1, "cpu_devices": 1, "threads": 0}.items():
             require_integer(f"strategy.{name}", getattr(self, name), low)
         if self.kind == "single" and self.world_size > 1:
             raise ConfigError(
@@ -59,8 +61,9 @@ class Strategy:
     @property
     def local_size(self) -> int:
         """Processes on each node."""
-        all_gpus = self.on_gpu and self.kind != "single"
-        return self.devices or (num_gpus() if all_gpus else 0) or 1
+        if self.devices or self.kind == "single":
+            return self.devices or 1
+        return (num_gpus() or 1) if self.on_gpu else min(self.cpu_devices, num_cores())
 
     @property
     def world_size(self) -> int:
@@ -71,7 +74,9 @@ class Strategy:
         """single, ddp or fsdp."""
         if self.kind != "auto":
             return self.kind
-        return "single" if self.world_size == 1 else "fsdp"
+        if self.world_size == 1:
+            return "single"
+        return "fsdp" if self.on_gpu else "ddp"
 
     def trainer_arguments(self) -> dict[str, Any]:
         """What Lightning's Trainer needs to start these processes."""
@@ -96,6 +101,13 @@ class Strategy:
 
             torch.set_num_threads(self.threads)
             os.environ["OMP_NUM_THREADS"] = str(self.threads)  # for the processes Lightning starts
+
+
+def num_cores() -> int:
+    """CPU cores that this process may start others on; one under Slurm, which starts the processes itself."""
+    if "SLURM_NTASKS" in os.environ:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def num_gpus() -> int:

@@ -53,7 +53,7 @@ def trained(model, tokenizer, phases=1, reward=None, plan=PLAN, ref_refresh_step
     mix = Mix({"sums": GeneratedSource(["sums"], [1], ["en"])}, {"sums": 1}, seed=0)
     recipe = Recipe(plan, objective, selection or KeepAll(), optim, ref_refresh_steps)
     module = GRPOModule(policy, collector, recipe, seed=0, cursor=mix.start())
-    trainer = build_trainer(Strategy("single", 1, 1, "cpu", 1))
+    trainer = build_trainer(Strategy("single", 1, 1, "cpu", 1, 1))
     trainer.fit(module, Phases(mix, module, last=phases, rank=0, world_size=1))
     return module
 

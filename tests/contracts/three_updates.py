@@ -65,7 +65,7 @@ def main(kind: str, devices: str, folder: str, refilled: str = "") -> None:
         weights = {"new": 2, "hard": 1, "medium": 2, "easy": 1}
         mix = dataclasses.replace(mix, difficulty=Difficulty(weights, 0.25, 0.75, "random"))
     module = GRPOModule(policy, Collector(engine, tokenizer, template, rubric), recipe, seed=0, cursor=mix.start())
-    trainer = build_trainer(Strategy(kind, int(devices), 1, "cpu", 1))
+    trainer = build_trainer(Strategy(kind, int(devices), 1, "cpu", 1, 1))
     trainer.fit(module, Phases(mix, module, last=3, rank=trainer.global_rank, world_size=trainer.world_size))
     assert module.step == 3
     export(model, tokenizer, Path(folder))
