@@ -44,21 +44,21 @@ def generate_rate(folder, data, dtype):
     import torch
     from transformers import StoppingCriteriaList
 
-    from r1lab.engines.torch_engine import left_pad
     from r1lab.models.policy import load_model
 
     model, tokenizer = load_model(folder, dtype)
-    asked = [prompt for prompt in workload.prompts(tokenizer, data) for _ in range(workload.GROUP_SIZE)]
-    ids, mask = left_pad(asked, tokenizer.pad_token_id)
+    asked = [prompt.tolist() for prompt in workload.prompts(tokenizer, data) for _ in range(workload.GROUP_SIZE)]
+    rows = tokenizer.pad({"input_ids": asked}, padding_side="left", return_tensors="pt")
+    width = rows["input_ids"].shape[1]
 
     def rate(lengths):
         own, longest = torch.tensor(lengths), max(lengths)
-        stop = StoppingCriteriaList([lambda written, scores, **_: own <= written.shape[1] - ids.shape[1]])
+        stop = StoppingCriteriaList([lambda written, scores, **_: own <= written.shape[1] - width])
         sampling = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "stopping_criteria": stop}
         start = time.perf_counter()
         with torch.inference_mode():
             # the least length keeps the end token away: a row stops where it is told to
-            model.generate(ids, attention_mask=mask, max_new_tokens=longest, min_new_tokens=longest, **sampling)
+            model.generate(**rows, max_new_tokens=longest, min_new_tokens=longest, **sampling)
         return sum(lengths) / (time.perf_counter() - start)
 
     return rate
