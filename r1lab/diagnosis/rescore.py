@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from r1lab.records.ledger import StoredPart
 from r1lab.records.tables import PLACE, Column, Schema, spread
-from r1lab.rewards.rubric import Rubric
+from r1lab.rewards.rubric import Rubric, weighted_sum
 from r1lab.rollouts.batches import advantages_of
 from r1lab.rollouts.selection import Selection
 from r1lab.types import Group, Rollout, Score
@@ -31,6 +31,8 @@ RESCORED = Schema(
         Column("reason", "string", "why, in a few words"),
         Column("extracted", "string", "the answer that is judged"),
         Column("ms", "float64", "milliseconds the judgement took now"),
+        Column("weight_before", "float64", "the reward's weight in the run, null where it had none of this name"),
+        Column("weight", "float64", "the reward's weight now"),
         Column("reward_before", "float64", "of the completion; null where a score that counts was not judged"),
         Column("reward", "float64", "of the completion now"),
         Column("advantage_before", "float64", "of the completion; null where it did not train"),
@@ -40,7 +42,8 @@ RESCORED = Schema(
 """One row for each completion and reward: the score of that time and the score now."""
 
 Row = dict[str, Any]
-SAME, HIGHER, LOWER, NEW = "same", "higher", "lower", "new"
+SAME, HIGHER, LOWER, NEW = CHANGES = ("same", "higher", "lower", "new")
+"""What becomes of a score whose status stays."""
 
 
 @dataclass(frozen=True)
@@ -51,46 +54,67 @@ class Rescoring:
     selection: Selection
     """Which groups would train; what it would have refilled cannot be known."""
     advantage: Callable[[Tensor], Tensor]
+    stored_weights: bool
+    """Whether a reward that the run had weighs what it weighed there; all others weigh what the rubric says."""
 
     def __call__(self, part: StoredPart) -> list[Row]:
         """The rows of RESCORED, rewards weighted as of the part's step."""
-        scored = iter(self.rubric.score([r for group in part.groups for r in group.rollouts], part.step))
+        weights = self.weights(part)
+        judged = self.rubric.score([r for group in part.groups for r in group.rollouts], part.step)
+        scored = (replace(rollout, reward=weighted_sum(rollout.scores, weights)) for rollout in judged)
         groups = [replace(group, rollouts=tuple(next(scored) for _ in group.rollouts)) for group in part.groups]
         trains = {group.index for group in self.selection(groups)} if part.kind == "train" else set()
         rows = []
         for before, now in zip(part.groups, groups, strict=True):
             advantages = spread(now, advantages_of(now, self.advantage) if now.index in trains else None)
             stored = part.advantages[now.index]
-            for old, new, *pair in zip(before.rollouts, now.rollouts, stored, advantages, strict=True):
-                rows += [self._row(part, now, old, new, name, pair) for name in new.scores]
+            for old, new, earlier, later in zip(before.rollouts, now.rollouts, stored, advantages, strict=True):
+                given = {"advantage_before": earlier, "advantage": later}
+                rows += [{**_row(part, now, old, new, name), "weight": weights[name], **given} for name in new.scores]
         return rows
 
-    def _row(self, part: StoredPart, group: Group, old: Rollout, new: Rollout, name: str, advantages: list) -> Row:
-        before, now = old.scores.get(name), new.scores[name]
-        return {
-            "phase": part.phase,
-            "step": part.step,
-            "kind": part.kind,
-            "question_id": group.question.id,
-            "group": group.index,
-            "sample": new.sample,
-            "name": name,
-            "answer": group.question.answer,
-            "change": change(before, now) if before else NEW,
-            "value_before": before and before.value,
-            "status_before": before and before.status.value,
-            "reason_before": before and before.reason,
-            "extracted_before": before and before.extracted,
-            "value": now.value,
-            "status": now.status.value,
-            "reason": now.reason,
-            "extracted": now.extracted,
-            "ms": now.ms,
-            "reward_before": old.reward,
-            "reward": new.reward,
-            "advantage_before": advantages[0],
-            "advantage": advantages[1],
-        }
+    def weights(self, part: StoredPart) -> dict[str, float]:
+        """By reward, of this part."""
+        own = self.rubric.weights(part.step)
+        return own | part.weights if self.stored_weights else own
+
+
+def weight_differences(part: StoredPart, rubric: Rubric) -> dict[tuple[str, str], str]:
+    """By kind and reward, where a part's weights are not the rubric's: "format: weight 0 in train, 1 here"."""
+    both = {name: (part.weights[name], now) for name, now in rubric.weights(part.step).items() if name in part.weights}
+    return {
+        (part.kind, name): f"{name}: weight {then:g} in {part.kind}, {now:g} here"
+        for name, (then, now) in both.items()
+        if then != now
+    }
+
+
+def _row(part: StoredPart, group: Group, old: Rollout, new: Rollout, name: str) -> Row:
+    """A row without what is not of the score alone: its weight now, the advantages."""
+    before, now = old.scores.get(name), new.scores[name]
+    return {
+        "phase": part.phase,
+        "step": part.step,
+        "kind": part.kind,
+        "question_id": group.question.id,
+        "group": group.index,
+        "sample": new.sample,
+        "name": name,
+        "answer": group.question.answer,
+        "change": change(before, now) if before else NEW,
+        "value_before": before and before.value,
+        "status_before": before and before.status.value,
+        "reason_before": before and before.reason,
+        "extracted_before": before and before.extracted,
+        "value": now.value,
+        "status": now.status.value,
+        "reason": now.reason,
+        "extracted": now.extracted,
+        "ms": now.ms,
+        "weight_before": part.weights.get(name),
+        "reward_before": old.reward,
+        "reward": new.reward,
+    }
 
 
 def change(before: Score, now: Score) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
-from r1lab.diagnosis.rescore import NEW, SAME, Row
+from r1lab.diagnosis.rescore import CHANGES, NEW, SAME, Row
 
 SHOWN = 5
 """Changed scores that are shown."""
@@ -15,54 +16,63 @@ SHOWN_CHARS = 60
 HEADS = ("scores", "rewards change sign", "advantages change sign")
 
 
+Became = tuple[str, str]
+"""What became of a score: its status now and the `change` of its row."""
+Signs = tuple[str, str]
+"""One of + - 0 none before, and now."""
+
+
 @dataclass(eq=False)
 class Tally:
     """Counts of rescored rows, and the first scores that changed."""
 
-    scores: dict[str, dict[str, list[int]]] = field(default_factory=dict)
-    """By reward and by what became of the score, "ok, same" or "timeout -> ok": one count for each of `HEADS`."""
-    rewards: Counter[str] = field(default_factory=Counter)
-    """Completions by what became of the reward's sign, "+ -> 0" or "0 -> 0"."""
+    scores: dict[str, dict[Became, list[int]]] = field(default_factory=dict)
+    """By reward and by what became of the score: one count for each of `HEADS`."""
+    rewards: Counter[Signs] = field(default_factory=Counter)
+    """Completions by what became of the reward's sign."""
     rewards_differ: int = 0
-    advantages: Counter[str] = field(default_factory=Counter)
+    advantages: Counter[Signs] = field(default_factory=Counter)
     """The same of the advantage's sign, in training only."""
     shown: list[Row] = field(default_factory=list)
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Counts rows of RESCORED."""
-        for row in rows:
-            reward = f"{sign(row['reward_before'])} -> {sign(row['reward'])}"
-            advantage = f"{sign(row['advantage_before'])} -> {sign(row['advantage'])}"
-            counts = self.scores.setdefault(row["name"], {}).setdefault(became(row), [0, 0, 0])
-            counts[0] += 1
-            counts[1] += moves(reward)
-            counts[2] += moves(advantage)
-            if differs(became(row)) and len(self.shown) < SHOWN:
-                self.shown.append(row)
-            if row["name"] == next(iter(self.scores)):  # a completion has a row for each reward
-                self.rewards[reward] += 1
-                self.rewards_differ += row["reward"] != row["reward_before"]
-                if row["kind"] == "train":
-                    self.advantages[advantage] += 1
+        """Counts rows of RESCORED, those of a completion one after another."""
+        for _, of_completion in groupby(rows, lambda row: (row["phase"], row["kind"], row["group"], row["sample"])):
+            self._add_completion(list(of_completion))
 
-    def differing(self, name: str) -> int:
-        """How many scores of a reward are others than they were; new ones are not."""
-        return sum(counts[0] for word, counts in self.scores[name].items() if differs(word))
+    def _add_completion(self, rows: Sequence[Row]) -> None:
+        first = rows[0]
+        reward, advantage = ((sign(first[f"{name}_before"]), sign(first[name])) for name in ("reward", "advantage"))
+        self.rewards[reward] += 1
+        self.rewards_differ += first["reward"] != first["reward_before"]
+        if first["kind"] == "train":
+            self.advantages[advantage] += 1
+        for row in rows:
+            became = row["status"], row["change"]
+            counts = self.scores.setdefault(row["name"], {}).setdefault(became, [0, 0, 0])
+            for place, one in enumerate((True, moves(reward), moves(advantage))):
+                counts[place] += one
+            if differs(became) and len(self.shown) < SHOWN:
+                self.shown.append(row)
+
+    def count(self, name: str, which: Callable[[Became], bool]) -> int:
+        """How many scores of a reward became what is asked for."""
+        return sum(counts[0] for became, counts in self.scores[name].items() if which(became))
 
     def numbers(self) -> dict[str, Any]:
         """All counts, for summary.json."""
         return {
             "completions": self.rewards.total(),
-            "scores_differ": {name: self.differing(name) for name in self.scores},
+            "scores_differ": {name: self.count(name, differs) for name in self.scores},
             "scores": {
-                name: {word: dict(zip(HEADS, counts)) for word, counts in words.items()}
-                for name, words in self.scores.items()
+                name: {word(became): dict(zip(HEADS, counts)) for became, counts in several.items()}
+                for name, several in self.scores.items()
             },
             "rewards_differ": self.rewards_differ,
             "rewards_change_sign": moved(self.rewards).total(),
-            "rewards": dict(self.rewards),
+            "rewards": {arrow(signs): count for signs, count in self.rewards.items()},
             "advantages_change_sign": moved(self.advantages).total(),
-            "advantages": dict(self.advantages),
+            "advantages": {arrow(signs): count for signs, count in self.advantages.items()},
         }
 
     def text(self) -> str:
@@ -78,24 +88,35 @@ class Tally:
         return "\n".join(lines)
 
     def _table(self, name: str) -> list[str]:
-        words = sorted(self.scores[name].items(), key=lambda item: -item[1][0])
-        width, heads = max(len(word) for word, _ in words) + 2, HEADS if self.advantages else HEADS[:2]
-        lines = [f"{name}: {sum(c[0] for _, c in words):,} scores, {self.differing(name):,} differ"]
-        lines.append("  " + " " * width + "  ".join(heads))
-        for word, counts in words:
+        ordered = sorted(self.scores[name].items(), key=lambda item: -item[1][0])
+        width, heads = max(len(word(b)) for b, _ in ordered) + 2, HEADS if self.advantages else HEADS[:2]
+        total, new, differ = (self.count(name, which) for which in (lambda became: True, is_new, differs))
+        said = [f"{differ:,} differ"] * (new < total) + [f"{new:,} new"] * (new > 0)
+        lines = [f"{name}: {total:,} scores, {', '.join(said)}", "  " + " " * width + "  ".join(heads)]
+        for became, counts in ordered:
             cells = (f"{count:,}".rjust(len(head)) for count, head in zip(counts, heads))
-            lines.append(f"  {word:{width}}" + "  ".join(cells))
+            lines.append(f"  {word(became):{width}}" + "  ".join(cells))
         return lines
 
 
-def became(row: Row) -> str:
-    """What became of a score, with its status: "ok, higher", "timeout, same", "timeout -> ok", "ok, new"."""
-    return row["change"] if "->" in row["change"] else f"{row['status']}, {row['change']}"
+def is_new(became: Became) -> bool:
+    """Whether the run had no such score."""
+    return became[1] == NEW
 
 
-def differs(word: str) -> bool:
+def differs(became: Became) -> bool:
     """Whether a score of which this became is another one than before."""
-    return not word.endswith((f", {SAME}", f", {NEW}"))
+    return became[1] not in (SAME, NEW)
+
+
+def word(became: Became) -> str:
+    """What became of a score, with its status.
+
+    >>> word(("timeout", "same")), word(("ok", "timeout -> ok"))
+    ('timeout, same', 'timeout -> ok')
+    """
+    status, change = became
+    return f"{status}, {change}" if change in CHANGES else change
 
 
 def sign(value: float | None) -> str:
@@ -109,29 +130,29 @@ def sign(value: float | None) -> str:
     return "+" if value > 0 else "-" if value < 0 else "0"
 
 
-def moves(signs: str) -> bool:
-    """Whether a sign is another one: "+ -> -" is, "0 -> 0" is not."""
-    before, now = signs.split(" -> ")
-    return before != now
+def moves(signs: Signs) -> bool:
+    """Whether a sign is another one."""
+    return signs[0] != signs[1]
 
 
-def moved(signs: Mapping[str, int]) -> Counter[str]:
+def moved(signs: Mapping[Signs, int]) -> Counter[Signs]:
     """The counts of those whose sign is another one.
 
-    >>> moved(Counter({"+ -> +": 5, "+ -> -": 2}))
-    Counter({'+ -> -': 2})
+    >>> moved({("+", "+"): 5, ("+", "-"): 2})
+    Counter({('+', '-'): 2})
     """
     return Counter({pair: count for pair, count in signs.items() if moves(pair)})
 
 
-def spelled(counts: Counter[str]) -> str:
-    """Words with their counts, the most frequent first."""
-    return ", ".join(f"{word} {count:,}" for word, count in counts.most_common())
+def arrow(signs: Signs) -> str:
+    """Before and now: "+ -> 0"."""
+    return " -> ".join(signs)
 
 
-def listed(counts: Counter[str]) -> str:
-    """Behind a total: what it is made of."""
-    return f" ({spelled(counts)})" if counts else ""
+def listed(counts: Counter[Signs]) -> str:
+    """Behind a total: what it is made of, the most frequent first."""
+    spelled = ", ".join(f"{arrow(signs)} {count:,}" for signs, count in counts.most_common())
+    return f" ({spelled})" if counts else ""
 
 
 def shown(row: Row) -> str:

@@ -29,6 +29,8 @@ class StoredPart:
     """With the scores and rewards of that time."""
     advantages: dict[int, list[float | None]]
     """By group index, one for each rollout; None for those that did not train."""
+    weights: dict[str, float]
+    """By reward, as its scores were weighted."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class Ledger:
         """The parts of these kinds that both tables have: a running process writes the completions first."""
         scored = set(self.scores.parts())
         return [name for name in self.rollouts.parts() if name in scored and kind_of(name) in kinds]
+
+    def halves(self, kinds: Collection[str]) -> list[str]:
+        """The parts of these kinds that only one of the tables has."""
+        return sorted(name for name in {*self.rollouts.parts()} ^ {*self.scores.parts()} if kind_of(name) in kinds)
 
     def kinds(self) -> list[str]:
         """What there is: train, evaluation-before, ..."""
@@ -82,9 +88,10 @@ def kind_of(name: str) -> str:
 
 
 def find_run(folder: Path) -> Path | None:
-    """The attempt that a folder names: itself, its newest attempt, or the latest run below it; None where it is none.
+    """The attempt that a folder names: itself, its newest attempt, or the latest run of its name; None for any other.
 
-    Example: outputs/tiny, outputs/tiny/0f3a5c and outputs/tiny/0f3a5c/attempt_1 may all be the same attempt.
+    Example: outputs/tiny, outputs/tiny/0f3a5c and outputs/tiny/0f3a5c/attempt_1 may all be the same attempt; outputs,
+    above runs of all names, is none.
     """
     attempts = sorted(folder.glob("attempt_*"), key=lambda path: (len(path.name), path.name), reverse=True)
     candidates = (folder, folder / "latest", *attempts)
@@ -103,6 +110,7 @@ def stored_part(name: str, rollouts: Sequence[Row], scores: Sequence[Row]) -> St
     for row in scores:
         status, place = Status(row["status"]), (row["group"], row["sample"])
         judged[place][row["name"]] = Score(row["value"], status, row["reason"], row["ms"], row["extracted"])
+    weights = {row["name"]: row["weight"] for row in scores}
     members: dict[int, list[Row]] = defaultdict(list)
     for row in rollouts:
         members[row["group"]].append(row)
@@ -112,7 +120,7 @@ def stored_part(name: str, rollouts: Sequence[Row], scores: Sequence[Row]) -> St
         written = (stored_rollout(row, question, judged[index, row["sample"]]) for row in rows)
         groups.append(Group(question, tuple(written), index))
     first, advantages = rollouts[0], {i: [row["advantage"] for row in rows] for i, rows in members.items()}
-    return StoredPart(name, first["phase"], first["step"], first["kind"], groups, advantages)
+    return StoredPart(name, first["phase"], first["step"], first["kind"], groups, advantages, weights)
 
 
 def stored_question(row: Row) -> Question:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from r1lab.config.build import build
 from r1lab.disk import write_json_atomic
 from r1lab.records.ledger import Ledger, find_run, stored_runs
 from r1lab.rewards.rubric import Rubric
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SHOWN_RUNS = 10
+SHOWN_PARTS = 5
+RUN, COMMAND = "run", "command"
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,13 @@ class RescoreStage(Stage):
     """Judges stored completions again and says how many scores, rewards and advantages would be others."""
 
     folder: str | None
-    """The run: its attempt's folder, or one above it, which stands for the newest attempt below."""
+    """The run: its attempt's folder, or that of its address or its name, which stand for the newest attempt."""
     root: str
     """Where runs lie, to list them when `folder` is none."""
     kinds: Sequence[str]
     """Which completions: train, evaluation-before, ...; advantages are those of train alone."""
+    as_in: str
+    """Whose weights, selection and advantage: "run", where the run had them, or "command", those given here."""
     rewards: Mapping[str, Any]
     selection: Selection
     advantage: Callable[[Tensor], Tensor]
@@ -44,10 +49,22 @@ class RescoreStage(Stage):
             found = [str(path) for path in stored_runs(Path(self.root))[:SHOWN_RUNS]]
             listed = "".join(f"\n      {path}" for path in found) or " none"
             return [f"{given}. Try stage.folder=FOLDER; runs under {self.root}:{listed}"]
+        return self.choice_faults(run)
+
+    def choice_faults(self, run: Path) -> list[str]:
+        """Completions that the run does not have, and parts of it that cannot be made again."""
+        if self.as_in not in (RUN, COMMAND):
+            return [f"stage.as_in={self.as_in} is neither {RUN} nor {COMMAND}. Try stage.as_in={RUN}."]
         there = Ledger(run).kinds()
+        remedy = f"Try stage.kinds=[{','.join(there)}]."
+        if isinstance(self.kinds, str) or not self.kinds:
+            return [f"stage.kinds={self.kinds} is no list of kinds. {remedy}"]
         if strange := [kind for kind in self.kinds if kind not in there]:
-            return [f"stage.kinds: {run} has no {', '.join(strange)}. Try stage.kinds=[{','.join(there)}]."]
-        return []
+            return [f"stage.kinds: {run} has no {', '.join(strange)}. {remedy}"]
+        if not Ledger(run).names(self.kinds):
+            return [f"{run} has completions and no scores of {', '.join(self.kinds)}. Try again when it has gone on."]
+        faults = recipe_of(run)[1] if self.as_in == RUN else []
+        return [f"{run}: {fault} Try stage.as_in={COMMAND}." for fault in faults]
 
     def parents(self) -> dict[str, str]:
         """The run and how far it is: a run that has gone on is rescored anew."""
@@ -56,7 +73,7 @@ class RescoreStage(Stage):
 
     def run(self, context: Context) -> None:
         """Writes rescored.parquet, summary.json and the report."""
-        from r1lab.diagnosis.rescore import RESCORED, Rescoring
+        from r1lab.diagnosis.rescore import RESCORED, Rescoring, weight_differences
         from r1lab.diagnosis.rescore_report import Tally
         from r1lab.records.progress import track
         from r1lab.records.tables import Table
@@ -64,15 +81,48 @@ class RescoreStage(Stage):
         run = find_run(Path(self.folder))
         ledger, table, tally = Ledger(run), Table(context.folder / "rescored.parquet", RESCORED), Tally()
         names, left_out = ledger.names(self.kinds), set()
+        here = {"selection": self.selection, "advantage": self.advantage}
+        there = here | recipe_of(run)[0]
+        differ: dict[Any, str] = {
+            name: f"{name}: {there[name]} in the run, {part} here" for name, part in here.items() if there[name] != part
+        }
         with closing(Rubric(self.rewards)) as rubric, track(len(names), "rescoring", {}) as progress:
-            rescoring = Rescoring(rubric, self.selection, self.advantage)
+            as_in_run = self.as_in == RUN
+            rescoring = Rescoring(rubric, **(there if as_in_run else here), stored_weights=as_in_run)
             for done, part in enumerate(ledger.read(names), start=1):
                 rows = rescoring(part)
                 table.write_part(part.name, rows)
                 tally.add(rows)
                 left_out |= set(part.groups[0].rollouts[0].scores).difference(self.rewards)
+                differ |= weight_differences(part, rubric)
                 progress.update(done)
-        write_json_atomic(context.folder / "summary.json", {"run": str(run), **tally.numbers()})
+        found = {"run": str(run), "as_in": self.as_in, "differences": [*differ.values()]}
+        found |= {"left_out": sorted(left_out), "half_parts": ledger.halves(self.kinds)}
+        write_json_atomic(context.folder / "summary.json", found | tally.numbers())
         heading = f"{run}\n{tally.rewards.total():,} completions ({', '.join(self.kinds)}) judged again"
-        heading += f", not by {', '.join(sorted(left_out))}" if left_out else ""
-        context.report(f"{heading}\n\n{tally.text()}")
+        context.report(f"{heading}{remarks(found)}\n\n{tally.text()}")
+
+
+def recipe_of(run: Path) -> tuple[dict[str, Any], list[str]]:
+    """The selection and the advantage of a run's configuration, those that it has, and why one cannot be made."""
+    import yaml
+
+    path = run / ".hydra" / "config.yaml"  # in run.json the steps of a schedule would be strings
+    stage = yaml.safe_load(path.read_text())["stage"] if path.exists() else {}
+    nodes = {"selection": stage.get("selection"), "advantage": (stage.get("objective") or {}).get("advantage")}
+    faults: list[str] = []
+    parts = {name: build(node, name, faults) for name, node in nodes.items() if node}
+    return {name: part for name, part in parts.items() if part is not None}, faults
+
+
+def remarks(found: Mapping[str, Any]) -> str:
+    """Behind the heading: what was not judged again, and where run and command are not the same."""
+    said = f", not by {', '.join(found['left_out'])}" if found["left_out"] else ""
+    if halves := found["half_parts"]:
+        named = ", ".join(halves[:SHOWN_PARTS]) + ", ..." * (len(halves) > SHOWN_PARTS)
+        said += f"\nleft out, in only one of rollouts.parquet and scores.parquet: {named}"
+    if found["differences"]:
+        other = RUN if found["as_in"] == COMMAND else COMMAND
+        said += f"\nthe {found['as_in']}'s are taken (stage.as_in={other}: the {other}'s):"
+        said += "".join(f"\n  {line}" for line in found["differences"])
+    return said

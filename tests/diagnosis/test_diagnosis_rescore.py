@@ -5,7 +5,7 @@ from collections import Counter
 
 from stored_run import ADVANTAGE, accuracy, groups, scored, store
 
-from r1lab.diagnosis.rescore import RESCORED, Rescoring
+from r1lab.diagnosis.rescore import RESCORED, Rescoring, weight_differences
 from r1lab.diagnosis.rescore_report import Tally
 from r1lab.records.tables import Table
 from r1lab.rewards.controls import ShuffledGold
@@ -15,8 +15,8 @@ from r1lab.rollouts.selection import Informative, KeepAll
 from r1lab.types import Score, Status
 
 
-def rescored(ledger, rewards, kinds=("train",), selection=None):
-    rescoring = Rescoring(Rubric(rewards), selection or KeepAll(), ADVANTAGE)
+def rescored(ledger, rewards, kinds=("train",), selection=None, stored_weights=True):
+    rescoring = Rescoring(Rubric(rewards), selection or KeepAll(), ADVANTAGE, stored_weights)
     rows = [row for part in ledger.read(ledger.names(kinds)) for row in rescoring(part)]
     tally = Tally()
     tally.add(rows)
@@ -137,3 +137,44 @@ def test_rows_fit_their_table(tmp_path):
     table.write_part("phase-000001.rank-0.parquet", rows)
     read = table.rows()
     assert len(read) == 24 and read[0]["answer"] == "7" and read[0]["advantage"] > 0
+
+
+def test_scores_weigh_what_they_weighed_in_the_run(tmp_path):
+    both = {"accuracy": accuracy(2.0), "format": FormatReward(0.0)}
+    stored = scored(groups(), both)
+    ledger = store(tmp_path, stored, weights={"accuracy": 2.0, "format": 0.0})
+    now = {"accuracy": accuracy(1.0), "format": FormatReward(1.0), "second": FormatReward(0.5)}
+    rows, tally = rescored(ledger, {name: now[name] for name in both})
+    assert tally.rewards_differ == 0 and {row["reward"] for row in rows} == {0.0, 2.0}
+    assert {(r["name"], r["weight_before"], r["weight"]) for r in rows} == {("accuracy", 2, 2), ("format", 0, 0)}
+    # what the run did not have weighs what it weighs now: 2 * 1 + 0 * 1 + 0.5 * 1 for q-7's first
+    rows, _ = rescored(ledger, now)
+    assert rows[0]["reward"] == 2.5 and (rows[2]["weight_before"], rows[2]["weight"]) == (None, 0.5)
+    # 1 * 1 + 1 * 1 + 0.5 * 1
+    rows, _ = rescored(ledger, now, stored_weights=False)
+    assert rows[0]["reward"] == 2.5 and [row["weight"] for row in rows[:3]] == [1.0, 1.0, 0.5]
+    assert rows[9]["reward"] == 1.5  # q-7's last but one is wrong: 0 + 1 + 0.5, in the run 0 and 0.5 with the second
+    (part,) = ledger.read(ledger.names(["train"]))
+    assert weight_differences(part, Rubric(now)) == {
+        ("train", "accuracy"): "accuracy: weight 2 in train, 1 here",
+        ("train", "format"): "format: weight 0 in train, 1 here",
+    }
+
+
+def test_the_report_says_how_many_scores_are_new(tmp_path):
+    ledger = store(tmp_path, scored(groups(), {"accuracy": accuracy()}))
+    _, tally = rescored(ledger, {"accuracy": accuracy(), "format": FormatReward(1.0)})
+    assert "format: 12 scores, 12 new" in tally.text() and "accuracy: 12 scores, 0 differ\n" in tally.text()
+    store(tmp_path, scored(groups(), {"accuracy": accuracy(), "format": FormatReward(1.0)}), phase=2)
+    _, tally = rescored(ledger, {"accuracy": accuracy(), "format": FormatReward(1.0)})
+    assert "format: 24 scores, 0 differ, 12 new" in tally.text()
+
+
+def test_completions_are_counted_once_whatever_rewards_their_parts_have(tmp_path):
+    ledger = store(tmp_path, scored(groups(), {"accuracy": accuracy()}))
+    one, _ = rescored(ledger, {"accuracy": accuracy()})
+    two, _ = rescored(ledger, {"format": FormatReward(1.0), "accuracy": accuracy()})
+    tally = Tally()
+    tally.add(one)
+    tally.add(two)
+    assert tally.rewards.total() == 24 and tally.advantages.total() == 24

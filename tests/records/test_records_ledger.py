@@ -96,3 +96,20 @@ def test_ids_and_logprobs_keep_their_types(tmp_path, made):
     (part,) = ledger.read(ledger.names(["train"]))
     completion = part.groups[0].rollouts[0].completion
     assert (completion.ids.dtype, completion.logprobs.dtype) == (torch.int64, torch.float32)
+
+
+def test_parts_that_only_one_table_has_are_told(tmp_path, made):
+    ledger = store(tmp_path, made, phase=1)
+    store(tmp_path, made, phase=2)
+    store(tmp_path, made, phase=0, kind="evaluation-before")
+    assert ledger.halves(["train", "evaluation-before"]) == []
+    (ledger.scores.folder / "phase-000002.rank-0.parquet").unlink()
+    (ledger.rollouts.folder / "phase-000001.rank-0.parquet").unlink()
+    assert ledger.halves(["train"]) == ["phase-000001.rank-0.parquet", "phase-000002.rank-0.parquet"]
+    assert ledger.halves(["evaluation-before"]) == []
+
+
+def test_the_weights_of_a_part_come_back(tmp_path, made):
+    ledger = store(tmp_path, made, weights={"accuracy": 0.25})
+    (part,) = ledger.read(ledger.names(["train"]))
+    assert part.weights == {"accuracy": 0.25}

@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from stored_run import accuracy, groups, scored, store
 
 from r1lab.diagnosis.rescore import RESCORED
 from r1lab.records.tables import Table
+from r1lab.rewards.format import FormatReward
+from r1lab.rollouts.selection import Informative, KeepAll
+from r1lab.stages.rescore import RescoreStage, recipe_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,3 +76,74 @@ def test_a_folder_that_is_no_run_lists_the_runs_there_are(tmp_path, stored):
 def test_completions_that_are_not_there_name_those_that_are(tmp_path, stored):
     done = rescore(tmp_path, f"stage.folder={stored}", "stage.kinds=[train,evaluation-after]")
     assert done.returncode == 1 and "has no evaluation-after. Try stage.kinds=[train]" in done.stderr
+
+
+@pytest.fixture
+def weighted(tmp_path):
+    """A run in which the format weighed nothing, with the selection that keeps what is informative."""
+    folder = tmp_path / "hand" / "0f3a" / "attempt_1"
+    store(folder, scored(groups(), {"accuracy": accuracy(), "format": FormatReward(0.0)}),
+          weights={"accuracy": 1.0, "format": 0.0})  # fmt: skip
+    advantage = {"_target_": "r1lab.functional.advantages.GroupNormalized", "eps": 1e-6, "correction": 0}
+    write_config(folder, "r1lab.rollouts.selection.Informative", advantage)
+    return folder
+
+
+def write_config(folder, selection, advantage):
+    config = {"stage": {"selection": {"_target_": selection}, "objective": {"advantage": advantage}}}
+    (folder / ".hydra").mkdir(exist_ok=True)
+    (folder / ".hydra" / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_the_runs_weights_and_selection_hold_until_the_commands_are_asked_for(tmp_path, weighted):
+    done = rescore(tmp_path, f"stage.folder={weighted}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "0 rewards differ, 0 change sign" in done.stdout
+    assert "the run's are taken (stage.as_in=command: the command's):\n" in done.stdout
+    assert "  selection: Informative() in the run, KeepAll() here\n  format: weight 0 in train, 1 here\n" in done.stdout
+    assert "advantage: " not in done.stdout
+    # eleven of twelve have an answer block: 1 more than they had; of these, 7 wrong ones had 0
+    other = rescore(tmp_path, f"stage.folder={weighted}", "stage.as_in=command")
+    assert "11 rewards differ, 7 change sign" in other.stdout and "the command's are taken" in other.stdout
+    summaries = [json.loads(path.read_text()) for path in tmp_path.glob("rescore/*/attempt_1/summary.json")]
+    assert sorted(s["as_in"] for s in summaries) == ["command", "run"]
+    assert all("format: weight 0 in train, 1 here" in s["differences"] for s in summaries)
+
+
+def test_parts_without_scores_are_named(tmp_path, stored):
+    store(stored, scored(groups(), {"accuracy": accuracy()}), phase=2, step=2)
+    (stored / "scores.parquet" / "phase-000001.rank-0.parquet").unlink()
+    done = rescore(tmp_path, f"stage.folder={stored}")
+    assert "12 completions" in done.stdout
+    assert "in only one of rollouts.parquet and scores.parquet: phase-000001.rank-0.parquet" in done.stdout
+
+
+def faults(folder, kinds=("train",), as_in="run"):
+    return RescoreStage(str(folder), str(folder), kinds, as_in, {"accuracy": accuracy()}, KeepAll(), None).faults()
+
+
+@pytest.mark.parametrize("kinds, said", [([], "stage.kinds=[]"), ("train", "stage.kinds=train"), (None, "kinds=None")])
+def test_kinds_that_are_no_list_are_refused(stored, kinds, said):
+    (fault,) = faults(stored, kinds)
+    assert said in fault and fault.endswith("Try stage.kinds=[train].")
+
+
+def test_what_cannot_be_judged_is_refused_before_the_start(stored):
+    assert faults(stored) == []
+    assert "Try stage.as_in=run." in faults(stored, as_in="mine")[0]
+    write_config(stored, "r1lab.rollouts.selection.Gone", None)
+    assert "Gone" in faults(stored)[0] and "Try stage.as_in=command." in faults(stored)[0]
+    assert faults(stored, as_in="command") == [] and recipe_of(stored)[0] == {}
+    (stored / "scores.parquet" / "phase-000001.rank-0.parquet").unlink()
+    assert "has completions and no scores of train" in faults(stored)[0]
+
+
+def test_the_recipe_of_a_run_is_what_its_configuration_says(weighted, tmp_path):
+    parts, none = recipe_of(weighted)
+    assert parts["selection"] == Informative() and parts["advantage"].eps == 1e-6 and none == []
+    assert recipe_of(tmp_path) == ({}, [])
+
+
+def test_a_folder_above_runs_of_all_names_is_no_run(tmp_path, stored):
+    assert "is no run" in faults(tmp_path)[0] and str(stored) in faults(tmp_path)[0]
+    assert faults(tmp_path / "hand") == faults(tmp_path / "hand" / "0f3a") == []
