@@ -15,7 +15,7 @@ from r1lab.errors import ConfigError
 
 PLACES = {
     "run": "stage.folder={0} for that run's completions, or run.name=NAME for this one.",
-    "reward": "reward@rewards.accuracy={0} in place of that reward, or +reward@rewards.{0}={0} beside it.",
+    "reward": "reward@rewards.accuracy={0} in place of that reward, or +reward@rewards.NAME={0} beside it.",
     "filter": "+filter@mix.filters.{0}={0}",
     "difficulty": "+difficulty@mix.difficulty={0}",
 }

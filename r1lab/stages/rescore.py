@@ -84,20 +84,19 @@ class RescoreStage(Stage):
         names, left_out = ledger.names(self.kinds), set()
         here = {"selection": self.selection, "advantage": self.advantage}
         there = here | recipe_of(run)[0]
-        differ = {
-            name: f"{name}: {there[name]} in the run, {here[name]} here" for name in here if there[name] != here[name]
+        differ: dict[Any, str] = {
+            name: f"{name}: {there[name]} in the run, {part} here" for name, part in here.items() if there[name] != part
         }
-        taken = there if self.as_in == RUN else here
-        asked = ledger.first_questions()
-        rewards = {name: reward.informed(asked) for name, reward in self.rewards.items()}
+        rewards = {name: reward.informed(ledger.first_questions()) for name, reward in self.rewards.items()}
         with closing(Rubric(rewards)) as rubric, track(len(names), "rescoring", {}) as progress:
-            rescoring = Rescoring(rubric, **taken, stored_weights=self.as_in == RUN)
+            as_in_run = self.as_in == RUN
+            rescoring = Rescoring(rubric, **(there if as_in_run else here), stored_weights=as_in_run)
             for done, part in enumerate(ledger.read(names), start=1):
                 rows = rescoring(part)
                 table.write_part(part.name, rows)
                 tally.add(rows)
                 left_out |= set(part.groups[0].rollouts[0].scores).difference(self.rewards)
-                differ = weight_differences(part, rubric) | differ
+                differ |= weight_differences(part, rubric)
                 progress.update(done)
         found = {"run": str(run), "as_in": self.as_in, "differences": [*differ.values()]}
         found |= {"left_out": sorted(left_out), "half_parts": ledger.halves(self.kinds)}
@@ -122,10 +121,8 @@ def remarks(found: Mapping[str, Any]) -> str:
     """Behind the heading: what was not judged again, and where run and command are not the same."""
     said = f", not by {', '.join(found['left_out'])}" if found["left_out"] else ""
     if halves := found["half_parts"]:
-        more = ", ..." if len(halves) > SHOWN_PARTS else ""
-        said += (
-            f"\nleft out, in only one of rollouts.parquet and scores.parquet: {', '.join(halves[:SHOWN_PARTS])}{more}"
-        )
+        named = ", ".join(halves[:SHOWN_PARTS]) + ", ..." * (len(halves) > SHOWN_PARTS)
+        said += f"\nleft out, in only one of rollouts.parquet and scores.parquet: {named}"
     if found["differences"]:
         other = RUN if found["as_in"] == COMMAND else COMMAND
         said += f"\nthe {found['as_in']}'s are taken (stage.as_in={other}: the {other}'s):"

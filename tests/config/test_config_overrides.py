@@ -49,7 +49,7 @@ def test_groups_without_a_key_are_known():
     [
         ("run=outputs/short", "stage.folder=outputs/short "),
         ("reward=repetition", "reward@rewards.accuracy=repetition "),
-        ("+reward=repetition", "+reward@rewards.repetition=repetition "),
+        ("+reward=repetition", "+reward@rewards.NAME=repetition "),
         ("+filter=length", "+filter@mix.filters.length=length"),
         ("difficulty=pools", "+difficulty@mix.difficulty=pools"),
     ],

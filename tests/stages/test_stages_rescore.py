@@ -108,7 +108,7 @@ def test_the_runs_weights_and_selection_hold_until_the_commands_are_asked_for(tm
     assert done.returncode == 0, done.stderr[-3000:]
     assert "0 rewards differ, 0 change sign" in done.stdout
     assert "the run's are taken (stage.as_in=command: the command's):\n" in done.stdout
-    assert "  format: weight 0 in train, 1 here\n  selection: Informative() in the run, KeepAll() here\n" in done.stdout
+    assert "  selection: Informative() in the run, KeepAll() here\n  format: weight 0 in train, 1 here\n" in done.stdout
     assert "advantage: " not in done.stdout
     # eleven of twelve have an answer block: 1 more than they had; of these, 7 wrong ones had 0
     other = rescore(tmp_path, f"stage.folder={weighted}", "stage.as_in=command")
