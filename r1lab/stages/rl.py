@@ -104,11 +104,10 @@ class RLStage(Stage):
         trained = [*first[:NUM_GOLD], *each]
         asked = first[: self.plan.questions]
         rewards = {name: reward.informed(asked) for name, reward in self.rewards.items()}
-        if context.first_rank:  # which starts the others when it has seen that all is well
-            check_aspects(rewards, trained)
-            for judging, judged in ((rewards, trained), (self.evaluation.rewards, heldout[:NUM_GOLD])):
-                with closing(Rubric(judging)) as rubric:
-                    check_gold(rubric, self.template, judged)
+        check_aspects(rewards, trained)
+        for judging, judged in ((rewards, trained), (self.evaluation.rewards, heldout[:NUM_GOLD])):
+            with closing(Rubric(judging)) as rubric:
+                check_gold(rubric, self.template, judged)
         model, tokenizer = self.policy.obtain(context)
         self.check_lengths(model, tokenizer, [*heldout, *first, *each])
         checkpoints = self.train(context, model, tokenizer, heldout, rewards)
