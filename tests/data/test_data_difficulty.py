@@ -1,6 +1,7 @@
 """Difficulty pools: which question is next, where a pass rate puts it, and that the state holds it all."""
 
 import json
+import math
 from collections import Counter
 
 import pytest
@@ -138,7 +139,15 @@ def test_the_pass_rate_counts_the_judged():
 
 @pytest.mark.parametrize(
     "weights, low, high",
-    [({"new": 1}, 0.2, 0.8), (EVEN | {"easy": -1}, 0.2, 0.8), (dict.fromkeys(EVEN, 0), 0.2, 0.8), (EVEN, 0.8, 0.2)],
+    [
+        ({"new": 1}, 0.2, 0.8),
+        (EVEN | {"easy": -1}, 0.2, 0.8),
+        (dict.fromkeys(EVEN, 0), 0.2, 0.8),
+        (EVEN, 0.8, 0.2),
+        (EVEN | {"easy": "x"}, 0.2, 0.8),
+        (EVEN | {"easy": math.nan}, 0.2, 0.8),
+        (EVEN, "low", 0.8),
+    ],
 )
 def test_wrong_pools_are_refused(weights, low, high):
     with pytest.raises(ConfigError):

@@ -193,3 +193,13 @@ def test_filters_of_conf_sift_the_real_data(name, dropped, shared_data):
     left = sum(mix.check().values())
     assert Counter(row.filter for row in mix.dropped) == dropped
     assert left + len(mix.dropped) == {"gsm8k": 7473, "word_problems": 1649 + 1649 + 801}[name]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: Length("abc", 9), lambda: Length(50, 10), lambda: Length(-1, 10), lambda: Language([], 0.5),
+     lambda: Language(["en"], 5), lambda: Language(["en"], "half"), lambda: Decontaminate({}, 2.5)],
+)  # fmt: skip
+def test_values_that_no_filter_can_use_are_refused(make):
+    with pytest.raises((ConfigError, ValueError)):
+        make()

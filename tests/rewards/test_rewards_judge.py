@@ -186,6 +186,13 @@ def test_what_cannot_judge_is_refused(tokenizer):
         PairJudge(judge, "", rounds=0)
     with pytest.raises(ConfigError, match="two verdicts"):
         PointJudge(judge, "", {"safe": 1.0}, 1)
+    with pytest.raises(ConfigError, match="whole times"):
+        PairJudge(judge, "", rounds=1.5)
+    for label in ("safe]", "two\nlines", True):
+        with pytest.raises(ConfigError, match="square brackets"):
+            PointJudge(judge, "", {label: 1.0, "unsafe": 0.0}, 1)
+    with pytest.raises(ConfigError, match="two verdicts"):
+        PointJudge(judge, "", {"safe": "1", "unsafe": 0.0}, 1)
     with pytest.raises(ConfigError, match="two verdicts"):
         PointJudge(judge, "", {"safe": 2.0, "unsafe": 0.0}, 1)
     with pytest.raises(ConfigError, match="against"):
@@ -205,3 +212,22 @@ def test_the_value_of_what_is_not_asked_costs_no_engine():
 
     reward = points(Judge(never, 100, 10, 0.0, 1.0, 0))
     assert reward([rollout("fact")]) == [Score(0.0, reason="not a prompt for being harmless")]
+
+
+class FailsLate:
+    """An engine that answers the first request and then breaks."""
+
+    def __init__(self, engine):
+        self.engine = engine
+
+    def generate(self, requests, params):
+        yield next(iter(self.engine.generate(requests, params)))
+        raise RuntimeError("out of memory")
+
+
+def test_verdicts_before_a_failure_stay(tokenizer):
+    judge = judge_of(FailsLate(RuleJudge(tokenizer)), tokenizer)
+    queries = [points(judge).judged._query("Why?", text, 0) for text in ("a fact", "a fact too")]
+    said = judge(queries)
+    assert sorted(score.status.value for score in said) == ["crash", "ok"]
+    assert {score.reason for score in said if not score.judged} == {"RuntimeError: out of memory"}
