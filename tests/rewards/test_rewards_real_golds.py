@@ -151,6 +151,6 @@ def test_what_is_listed_is_the_same_text_or_names_the_same_option(golds, shared_
 
 @pytest.mark.parametrize("name", SETS)
 def test_shuffled_gold_pays_no_true_gold(name, accuracy, golds, shared_data):
-    control = ShuffledGold(1.0, accuracy, seed=0, golds=None)
+    control = ShuffledGold(1.0, accuracy, seed=0)
     rollouts = [said(question, tagged(question.answer)) for question in golds(name, shared_data)[:200]]
     assert {(score.value, score.status) for score in control(rollouts)} == {(0.0, Status.OK)}
