@@ -47,6 +47,9 @@ TOY_TRAINING = [
     "stage.max_steps=2", "stage.ref_refresh_steps=2", "stage.checkpoint_steps=2", "stage.plan.minibatches=1",
     "stage.plan.questions=4", "stage.plan.group_size=2", "stage.plan.max_new_tokens=8",
 ]  # fmt: skip
+BIG_MODEL = [
+    "stage.max_steps=1", "stage.ref_refresh_steps=1", "stage.checkpoint_steps=1", "stage.plan.questions=2",
+]  # fmt: skip
 TOY_EVALUATION = ["evaluation.questions=4", "evaluation.samples=2", "evaluation.max_new_tokens=8"]
 
 
@@ -71,16 +74,18 @@ def test_the_command_runs_to_its_end(command, root, request):
         "run.min_free_bytes=100000000",
         *TOY_EVALUATION,
     ]
-    words += [] if "model=smollm2_135m" in words else TOY_MODEL
-    words += [] if "stage=evaluate" in words else TOY_TRAINING
+    big, swept = "model=smollm2_135m" in words, "-m" in words or "sweeps=seeds" in words
+    if "stage=evaluate" not in words:
+        words += TOY_TRAINING + (BIG_MODEL if big else [])
+    words += [] if big else TOY_MODEL
+    words += ["strategy.cpu_devices=1"] if swept else []
     before = finished(root)
     done = subprocess.run(
         [sys.executable, "-m", "r1lab", *words], cwd=ROOT, capture_output=True, text=True, timeout=280,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    seeds = 3 if "-m" in words or "sweeps=seeds" in words else 1
-    assert len(finished(root) - before) == seeds
+    assert len(finished(root) - before) == (3 if swept else 1)
 
 
 def finished(root):
