@@ -62,12 +62,14 @@ def test_round_trip_is_exact(tmp_path, family, dtype):
     model = build(family, dtype)
     export(model, tiny_tokenizer(), tmp_path / "m")
     check_folder(tmp_path / "m")
-    assert {tensor.dtype for tensor in weights(tmp_path / "m").values()} == {dtype}
+    own = {tensor.dtype for tensor in model.state_dict().values()}  # a router's weights may stay float32
+    assert dtype in own and {tensor.dtype for tensor in weights(tmp_path / "m").values()} == own
     again = AutoModelForCausalLM.from_pretrained(tmp_path / "m", dtype="auto")
     assert type(again) is type(model) and again.dtype == dtype
-    # transformers holds DeepSeek's routing bias in float32 whatever the file says
-    held = {name: p.to(dtype) if "e_score_correction_bias" in name else p for name, p in again.state_dict().items()}
-    assert_same_tensors(held, dict(model.state_dict()))
+    # transformers holds what DeepSeek routes by in float32 whatever the file says
+    state = dict(model.state_dict())
+    held = {name: p.to(state[name].dtype) if ".gate." in name else p for name, p in again.state_dict().items()}
+    assert_same_tensors(held, state)
     tokenizer = load_tokenizer(tmp_path / "m")
     assert tokenizer("seven")["input_ids"] == [2] and tokenizer.chat_template == "{{ messages }}"
     if family != "qwen2":  # AutoTokenizer replaces the tokenizer of every qwen2 model by Qwen's own
