@@ -15,32 +15,32 @@ def draw(logits: Tensor, noise: Tensor, params: SamplingParams) -> tuple[Tensor,
     """One id a row by the inverse of the cumulative distribution, and its logprob before top-p and top-k cut it.
 
     logits [N, V], noise [N] uniform in [0, 1) -> ids [N] int64, logprobs [N] float32. Temperature 0 takes the most
-    likely id, with its logprob at temperature 1.
+    likely id, with its logprob at temperature 1. Float32 logits are overwritten: they are large.
     """
     assert logits.ndim == 2 and noise.shape == logits.shape[:1]
     logits = logits.float()
     if params.temperature not in (0, 1):
-        logits = logits / params.temperature
-    top, best = logits.max(dim=-1, keepdim=True)
-    weights = (logits - top).exp_()
-    total = weights.sum(dim=-1)
-    ids = best.squeeze(1) if params.temperature == 0 else invert(restrict(weights, params), noise)
-    return ids, (logits - top).gather(1, ids[:, None]).squeeze(1) - total.log()
+        logits.div_(params.temperature)
+    probs = torch.softmax(logits, dim=-1, out=logits)
+    ids = probs.argmax(dim=-1) if params.temperature == 0 else invert(restrict(probs, params), noise)
+    return ids, probs.gather(1, ids[:, None]).squeeze(1).log()
 
 
 def invert(weights: Tensor, noise: Tensor) -> Tensor:
     """The id at which the running sum of weights [N, V] passes noise [N] times their sum; never one of weight 0."""
     num_blocks = -(-weights.shape[1] // BLOCK)
-    padding = num_blocks * BLOCK - weights.shape[1]
-    blocks = torch.nn.functional.pad(weights, (0, padding)).view(len(weights), num_blocks, BLOCK)
-    sums = blocks.sum(dim=-1, dtype=torch.float64)
-    before = sums.cumsum(dim=-1)
+    if padding := num_blocks * BLOCK - weights.shape[1]:
+        weights = torch.nn.functional.pad(weights, (0, padding))
+    blocks = weights.view(len(weights), num_blocks, BLOCK)
+    before = blocks.sum(dim=-1).double().cumsum(dim=-1)
     target = noise.to(torch.float64)[:, None] * before[:, -1:]
     # rounding may lift the target to the very end, behind which there is no id
     target = torch.minimum(target, torch.nextafter(before[:, -1:], torch.zeros_like(target)))
     block = torch.searchsorted(before, target, right=True)
     chosen = blocks.gather(1, block[..., None].expand(-1, -1, BLOCK)).squeeze(1).double().cumsum(dim=-1)
-    rest = target - (before - sums).gather(1, block)
+    # the block's share of the target, of the sum that its ids really have
+    begin = torch.nn.functional.pad(before, (1, 0)).gather(1, block)
+    rest = (target - begin) / (before.gather(1, block) - begin) * chosen[:, -1:]
     rest = torch.minimum(rest, torch.nextafter(chosen[:, -1:], torch.zeros_like(rest)))
     return (block * BLOCK + torch.searchsorted(chosen, rest, right=True)).squeeze(1)
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache
 
-GROWTH = 1.5
-"""A full buffer is replaced by one this much longer: each token is copied about twice, whatever comes."""
+GROWTH, ROOM = 1.5, 128
+"""A full buffer is replaced by one so many times and at least so many tokens longer: each is copied about twice."""
 
 
 class RowCache(Cache):
@@ -24,8 +24,11 @@ class RowCache(Cache):
         self.lengths = torch.zeros(0, dtype=torch.long)
         """[n] on the CPU: tokens of each running row."""
         self.start = 0
-        self._places: tuple[Tensor, Tensor] | None = None
-        self._buffers: dict[tuple[int, int], Tensor] = {}
+        self._places: Tensor | None = None
+        """[n] where the rows write next; None where all write the same span."""
+        self._flat: dict[torch.Size, Tensor] = {}
+        """[n * H] those places in a buffer [max_rows * H * capacity, D], by H and capacity: layers are mostly alike."""
+        self.buffers: dict[tuple[int, int], Tensor] = {}
         """Of each layer its keys (0) and values (1), [max_rows, H, capacity, D]: H and D as the model has them."""
 
     def __len__(self) -> int:
@@ -33,6 +36,10 @@ class RowCache(Cache):
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         return int(self.lengths.max()) if len(self.lengths) else 0
+
+    def grow(self, num_rows: int) -> None:
+        """``num_rows`` further rows that hold nothing."""
+        self.lengths = torch.cat([self.lengths, torch.zeros(num_rows, dtype=torch.long)])
 
     def begin(self, num_rows: int, start: int, num_tokens: int) -> None:
         """``num_rows`` rows are about to read ``num_tokens`` each behind the ``start`` tokens that they hold."""
@@ -42,7 +49,7 @@ class RowCache(Cache):
     def advance(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Every row is about to read one id: its position [n, 1] and mask [n, 1, 1, span], True = attend."""
         places = self.lengths.to(device)
-        self._places = torch.arange(len(self), device=device), places
+        self._places, self._flat = places, {}
         self.lengths = self.lengths + 1
         span = torch.arange(self.get_seq_length(), device=device)
         return places[:, None], (span <= places[:, None])[:, None, None]
@@ -56,15 +63,21 @@ class RowCache(Cache):
             if self._places is None:
                 buffer[: len(self), :, self.start : span] = states
             else:
-                rows, places = self._places
-                buffer[rows, :, places] = states[:, :, 0]
+                buffer.flatten(0, 2).index_copy_(0, self._flat_places(buffer), states.flatten(0, 2))
             found.append(buffer[: len(self), :, :span])
         return found[0], found[1]
+
+    def _flat_places(self, buffer: Tensor) -> Tensor:
+        heads, capacity = shape = buffer.shape[1:3]
+        if shape not in self._flat:
+            first = torch.arange(len(self) * heads, device=buffer.device) * capacity
+            self._flat[shape] = first + self._places.repeat_interleave(heads)
+        return self._flat[shape]
 
     def admit(self, other: RowCache, owner: Tensor, lengths: Tensor) -> None:
         """New rows behind the last: copies of another cache's rows [m], by number, that hold ``lengths`` [m] tokens."""
         first, end, longest = len(self), len(self) + len(owner), int(lengths.max())
-        for (layer_idx, kind), read in other._buffers.items():
+        for (layer_idx, kind), read in other.buffers.items():
             buffer = self._room(layer_idx, kind, longest, read)
             buffer[first:end, :, :longest] = read[owner, :, :longest]
         self.lengths = torch.cat([self.lengths, lengths.cpu()])
@@ -72,20 +85,20 @@ class RowCache(Cache):
     def move(self, holes: Tensor, movers: Tensor, num_rows: int) -> None:
         """Rows [k] at the end take the places of rows that left; ``num_rows`` remain."""
         span = self.get_seq_length()
-        for buffer in self._buffers.values():
+        for buffer in self.buffers.values():
             buffer[holes, :, :span] = buffer[movers, :, :span]
         self.lengths[holes.cpu()] = self.lengths[movers.cpu()]
         self.lengths = self.lengths[:num_rows]
 
     def _room(self, layer_idx: int, kind: int, tokens: int, states: Tensor) -> Tensor:
         """The buffer of a layer's keys (0) or values (1), long enough for ``tokens``."""
-        buffer = self._buffers.get((layer_idx, kind))
+        buffer = self.buffers.get((layer_idx, kind))
         capacity = 0 if buffer is None else buffer.shape[2]
         if tokens > capacity:
-            capacity = min(self.max_tokens, max(tokens, int(GROWTH * capacity)))
+            capacity = min(self.max_tokens, max(tokens + ROOM, int(GROWTH * capacity)))
             # zeros, for what is masked still enters a product, where a stray NaN would spread
             grown = states.new_zeros(self.max_rows, states.shape[1], capacity, states.shape[3])
             if buffer is not None:
                 grown[: len(self), :, : buffer.shape[2]] = buffer[: len(self)]
-            self._buffers[layer_idx, kind] = buffer = grown
+            self.buffers[layer_idx, kind] = buffer = grown
         return buffer

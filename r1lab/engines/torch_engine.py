@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from r1lab.engines.base import Request, SamplingParams
+from r1lab.engines.decoder import Decoder, is_written_out
 from r1lab.engines.draw import draw
+from r1lab.engines.groups import GroupCache
 from r1lab.engines.latent import latent_attention
 from r1lab.engines.rows import RowCache
 from r1lab.functional.rng import uniforms
@@ -68,7 +70,11 @@ class Batch:
         self.written: dict[int, list] = {place: [None] * size for place, size in enumerate(sizes)}
         """By request what is finished: (ids, logprobs, ended by a stop id) for each completion."""
         longest = max((len(request.prompt_ids) for request in requests), default=0)
-        self.cache = RowCache(self.max_rows, longest + params.max_new_tokens)
+        self.decoder = Decoder(policy) if is_written_out(policy.model) else None
+        if self.decoder is None:
+            self.cache = RowCache(self.max_rows, longest + params.max_new_tokens)
+        else:
+            self.cache = GroupCache(self.max_rows, params.max_new_tokens)
         self.start = common_start([request.prompt_ids for request in requests]) if requests else 0
         self.stops = torch.tensor(params.stop_ids, dtype=torch.long, device=policy.device)
         self.num_rows = 0
@@ -87,13 +93,19 @@ class Batch:
             rows = torch.arange(self.num_rows, device=self.policy.device)
             positions, mask = self.cache.advance(self.policy.device)
             last = self.ids[rows, self.lengths[rows] - 1]
-            finished += self._write(rows, self.policy(last[:, None], positions, mask, cache=self.cache))
+            finished += self._write(rows, self._decode(last, positions, mask))
         while places := self._next():
             first = self.num_rows
             logits = self._read(places)
             rows = torch.arange(first, self.num_rows, device=self.policy.device)
             finished += self._write(rows, logits)
         return finished
+
+    def _decode(self, last: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """Logits [n, V] behind the last id [n] of every running row."""
+        if self.decoder is None:
+            return self.policy(last[:, None], positions, mask, cache=self.cache)
+        return self.decoder(last, positions, mask, self.cache)
 
     def _next(self) -> list[int]:
         """The requests that are read next: as many as have room for all of their completions."""

@@ -11,7 +11,7 @@ def states(*rows):
 
 
 def held(cache, row):
-    keys = cache._buffers[0, 0]
+    keys = cache.buffers[0, 0]
     return keys[row, 0, : cache.lengths[row], 0].tolist()
 
 
@@ -44,12 +44,12 @@ def test_the_last_row_takes_the_place_of_one_that_left():
     assert [held(cache, row) for row in range(2)] == [[4, 5, 6], [1, 2, 3, 4]]
 
 
-def test_buffers_grow_up_to_the_bound_and_keep_what_they_hold():
+def testbuffers_grow_up_to_the_bound_and_keep_what_they_hold():
     cache = filled()
     for token in range(10, 15):
         cache.advance(torch.device("cpu"))
         cache.update(states([token], [token], [token]), states([token], [token], [token]), 0)
-    assert held(cache, 0) == [1, 2, 3, 10, 11, 12, 13, 14] and cache._buffers[0, 0].shape[2] == 8
+    assert held(cache, 0) == [1, 2, 3, 10, 11, 12, 13, 14] and cache.buffers[0, 0].shape[2] == 8
     assert held(cache, 2) == [4, 5, 10, 11, 12, 13, 14]
 
 

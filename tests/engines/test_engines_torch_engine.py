@@ -81,7 +81,7 @@ def test_stop_ids_end_a_completion_and_are_kept(tiny_model, tokenizer):
 
 
 def test_draw_follows_the_distribution():
-    logits = torch.tensor([[0.0, 1.0, 2.0, -1.0]]).expand(20_000, -1)
+    logits = torch.tensor([[0.0, 1.0, 2.0, -1.0]]).repeat(20_000, 1)
     noise = uniforms([7], 0, 20_000)[0]
     ids, logprobs = draw(logits, noise, SamplingParams(max_new_tokens=1, temperature=0.5))
     # temperature 0.5 doubles the logits: weights e^0, e^2, e^4, e^-2 = 1, 7.389, 54.598, 0.135, together 63.122
@@ -120,8 +120,8 @@ def test_top_k_and_top_p_cut_by_hand():
 
 def test_rows_that_end_make_room_for_waiting_groups(tiny_model, tokenizer):
     policy = CausalPolicy(tiny_model("llama", torch.float64))
-    widths = []
-    policy.model.get_input_embeddings().register_forward_hook(lambda m, args, out: widths.append(tuple(args[0].shape)))
+    read = []
+    policy.model.get_input_embeddings().register_forward_hook(lambda m, args, out: read.append(args[0].numel()))
     start = [int(prompts(tokenizer)[0][0])]
     requests = [
         Request(torch.tensor([*start, 5 + i]), (2 * i, 2 * i + 1), max_new_tokens=limits)
@@ -132,8 +132,8 @@ def test_rows_that_end_make_room_for_waiting_groups(tiny_model, tokenizer):
     # (limit 4), so that the third enters beside the row that still runs; step 5 brings both to their limits, 6 and 3.
     assert [place for place, _ in found] == [1, 0, 2]
     assert [[len(c.ids) for c in group] for _, group in sorted(found)] == [[2, 6], [4, 4], [3, 3]]
-    first, second = [(1, 1), (2, 1)], [(1, 1)]  # what all begin with, then the rest of two prompts; of the third
-    assert widths == [*first, (4, 1), (3, 1), (3, 1), *second, (3, 1), (3, 1)]
+    first, second = [1, 2], [1]  # what all begin with, then the rest of two prompts; of the third
+    assert read == [*first, 4, 3, 3, *second, 3, 3]
 
 
 @pytest.mark.parametrize("wrong", [{"max_new_tokens": 0}, {"temperature": -1}, {"top_p": 0.0}, {"top_k": -1}])

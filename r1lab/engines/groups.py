@@ -1,0 +1,109 @@
+"""Keys and values where the rows of a group have their prompt once, and each row what it wrote itself."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from r1lab.engines.rows import RowCache
+
+
+class GroupCache:
+    """N rows that hang on P prompts: attention to both parts, under one softmax, without a copy of either.
+
+    What a row attends to are Lp places of its prompt, the longest one's length, then what the rows wrote.
+    """
+
+    def __init__(self, max_rows: int, max_new_tokens: int):
+        self.written = RowCache(max_rows, max_new_tokens)
+        self.owner = torch.zeros(0, dtype=torch.long)
+        """[N] on the CPU: the prompt of each row."""
+        self.prompt_lengths = torch.zeros(0, dtype=torch.long)
+        """[P] on the CPU."""
+        self._prompts: dict[tuple[int, int], Tensor] = {}
+        """Of each layer the prompts' keys (0) and values (1), [P, H, Lp, D]."""
+
+    def __len__(self) -> int:
+        return len(self.written)
+
+    def admit(self, other: RowCache, owner: Tensor, lengths: Tensor) -> None:
+        """New rows [m] behind the last: each has one of another cache's rows, by number, as its prompt.
+
+        ``lengths`` [m] are the tokens of each row's prompt.
+        """
+        self._keep(self.owner.unique())
+        owner, held = owner.cpu(), len(self.prompt_lengths)
+        more = torch.zeros(len(other), dtype=torch.long).index_copy_(0, owner, lengths)
+        longest = int(torch.cat([self.prompt_lengths, more]).max())
+        for key, read in other.buffers.items():
+            prompts = read.new_zeros(held + len(other), read.shape[1], longest, read.shape[3])
+            if held:
+                prompts[:held, :, : self._prompts[key].shape[2]] = self._prompts[key]
+            prompts[held:, :, : read.shape[2]] = read[: len(other), :, :longest]
+            self._prompts[key] = prompts
+        self.prompt_lengths = torch.cat([self.prompt_lengths, more])
+        self.owner = torch.cat([self.owner, owner + held])
+        self.written.grow(len(owner))
+        self._arrange()
+
+    def advance(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Every row is about to read one id: its position [N, 1] and mask [N, 1, 1, Lp + span], True = attend."""
+        lengths = self.prompt_lengths[self.owner].to(device)
+        places, mask = self.written.advance(device)
+        prompt = torch.arange(int(self.prompt_lengths.max()), device=device) < lengths[:, None]
+        return lengths[:, None] + places, torch.cat([prompt[:, None, None], mask], dim=-1)
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, layer: int) -> Tensor:
+        """Attention of queries [N, H, R, D] to all that their rows hold, the new keys and values [N, H, D] among it.
+
+        ``mask`` is that of ``advance`` as numbers to be added. Returns [N, H, R, D].
+        """
+        keys, values = self.written.update(keys[:, :, None], values[:, :, None], layer)
+        prompt_keys, prompt_values = self._prompts[layer, 0], self._prompts[layer, 1]
+        queries = queries * queries.shape[-1] ** -0.5
+        asked = self._by_prompt(queries) @ prompt_keys.transpose(2, 3)
+        scores = torch.cat([self._by_row(asked), queries @ keys.transpose(2, 3)], dim=-1).add_(mask)
+        of_prompt, of_written = scores.softmax(dim=-1).tensor_split([prompt_keys.shape[2]], dim=-1)
+        return (of_written @ values).add_(self._by_row(self._by_prompt(of_prompt) @ prompt_values))
+
+    def move(self, holes: Tensor, movers: Tensor, num_rows: int) -> None:
+        """Rows [k] at the end take the places of rows that left; ``num_rows`` remain."""
+        self.written.move(holes, movers, num_rows)
+        self.owner[holes.cpu()] = self.owner[movers.cpu()]
+        self.owner = self.owner[:num_rows]
+        alive = self.owner.unique()
+        if 2 * len(alive) <= len(self.prompt_lengths):
+            self._keep(alive)
+        self._arrange()
+
+    def _keep(self, prompts: Tensor) -> None:
+        """Forgets all prompts but these, which ascend."""
+        self.prompt_lengths = self.prompt_lengths[prompts]
+        longest = int(self.prompt_lengths.max()) if len(prompts) else 0
+        for key, buffer in self._prompts.items():
+            self._prompts[key] = buffer[:, :, :longest].index_select(0, prompts.to(buffer.device))
+        self.owner = torch.searchsorted(prompts, self.owner)
+
+    def _arrange(self) -> None:
+        """Gives each row a place among those of its prompt."""
+        sizes = self.owner.bincount(minlength=len(self.prompt_lengths))
+        order = self.owner.argsort(stable=True)
+        inside = torch.empty_like(order)
+        inside[order] = torch.arange(len(order)) - (sizes.cumsum(0) - sizes)[self.owner[order]]
+        rows = torch.zeros(len(sizes), int(sizes.max()) if len(order) else 0, dtype=torch.long)
+        rows[self.owner, inside] = torch.arange(len(order))
+        device = next(iter(self._prompts.values())).device
+        self._places = self.owner.to(device), inside.to(device)
+        """Of each row [N] its prompt, and its place among that prompt's rows."""
+        self._rows = rows.to(device)
+        """[P, S] the row at each place; row 0 where there is none."""
+
+    def _by_prompt(self, states: Tensor) -> Tensor:
+        """[N, H, R, *] -> [P, H, S * R, *]."""
+        grid = states.index_select(0, self._rows.flatten()).unflatten(0, self._rows.shape)
+        return grid.transpose(1, 2).flatten(2, 3)
+
+    def _by_row(self, states: Tensor) -> Tensor:
+        """[P, H, S * R, *] -> [N, H, R, *]."""
+        owner, inside = self._places
+        return states.unflatten(2, (self._rows.shape[1], -1))[owner, :, inside]
