@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from r1lab import ranks
+from r1lab import processes, ranks
 from r1lab.artifacts.address import address
 from r1lab.artifacts.store import Store
 from r1lab.config.check import check
@@ -29,9 +28,10 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
     root = Path(config.run.root)
     parents = stage.parents()
     key, name = run_address(plain, parents), config.run.name
-    if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) > 0:
+    command = own_command(overrides)
+    if not processes.is_first():
         record = RunRecord.attach(root, name, key)
-        stage.run(context(record, tracker, plain, first_rank=False))
+        stage.run(context(record, tracker, plain, command, first_rank=False))
         return
     with RunRecord.open(
         root,
@@ -49,39 +49,38 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
             report = record.folder / "report.txt"
             print(report.read_text() if report.exists() else f"Its report is not there any more: {report}")
         else:
-            with own_command(overrides):
-                stage.run(context(record, tracker, plain, first_rank=True))
+            with no_traces():
+                stage.run(context(record, tracker, plain, command, first_rank=True))
         print(record.folder)
 
 
-@contextmanager
-def own_command(overrides: list[str]) -> Iterator[None]:
-    """The command of this run alone, by which Lightning starts the other ranks, and an environment without traces.
-
-    In a multirun the process's own command is that of the whole sweep, or of the launcher.
-    """
+def own_command(overrides: list[str]) -> list[str]:
+    """The command of this run alone, which starts its other ranks; a multirun's process has that of the whole sweep."""
     from hydra.core.hydra_config import HydraConfig
-
-    import __main__
 
     sources = HydraConfig.get().runtime.config_sources
     folders = [f"--config-dir={source.path}" for source in sources if source.provider == "command-line"]
-    argv, spec, environment = sys.argv, __main__.__spec__, dict(os.environ)
-    sys.argv = [argv[0], *folders, *overrides, "hydra.mode=RUN"]
-    __main__.__spec__ = importlib.util.find_spec("r1lab.__main__")
+    return [sys.executable, "-m", "r1lab", *folders, *overrides, "hydra.mode=RUN"]
+
+
+@contextmanager
+def no_traces() -> Iterator[None]:
+    """Leaves the environment as it was, and no process group: the next run of a sweep makes its own."""
+    environment = dict(os.environ)
     try:
         yield
     finally:
-        sys.argv, __main__.__spec__ = argv, spec
         os.environ.clear()
         os.environ.update(environment)
         ranks.leave()
 
 
-def context(record: RunRecord, tracker: Tracker, plain: dict[str, Any], first_rank: bool) -> Context:
+def context(
+    record: RunRecord, tracker: Tracker, plain: dict[str, Any], command: list[str], first_rank: bool
+) -> Context:
     """What the stage is given."""
     store = Store(Path(plain["run"]["root"]) / "artifacts")
-    return Context(record, store, plain["run"]["seed"], tracker, plain, first_rank)
+    return Context(record, store, plain["run"]["seed"], tracker, plain, command, first_rank)
 
 
 def run_address(plain: dict[str, Any], parents: dict[str, str]) -> str:

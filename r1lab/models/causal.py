@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,6 +30,9 @@ class CausalPolicy(nn.Module):
         super().__init__()
         self.model = model
         self.compute_dtype = compute_dtype
+        # transformers renames it in 5.24 and takes the old name with a warning
+        known = signature(model.base_model.forward).parameters
+        self.cache_name = "cache" if "cache" in known else "past_key_values"
 
     @property
     def config(self):
@@ -65,8 +69,8 @@ class CausalPolicy(nn.Module):
             input_ids=ids,
             position_ids=positions,
             attention_mask=mask,
-            past_key_values=cache,
             use_cache=cache is not None,
+            **({} if cache is None else {self.cache_name: cache}),
             **({} if tiles is None else {"tiles": tiles}),
         ).last_hidden_state
         head = self.model.get_output_embeddings()

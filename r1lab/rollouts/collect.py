@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from r1lab.data.template import Template
 from r1lab.engines.base import Engine, Request, SamplingParams
 from r1lab.functional.rng import seed_of
 from r1lab.rewards.rubric import Rubric
+from r1lab.rollouts.scoring import Scoring
 from r1lab.types import Completion, Finish, Group, Question, Rollout
 
 if TYPE_CHECKING:
@@ -50,19 +52,16 @@ class Collector:
             Request(prompt, tuple(seed_of(*stream, index, sample) for sample in range(group_size)))
             for (index, _), prompt in zip(questions, prompts)
         ]
-        rollouts: list[list[Rollout]] = [[] for _ in questions]
-        for done, (place, completions) in enumerate(self.engine.generate(requests, params), start=1):
-            rollouts[place] = [
-                Rollout(questions[place][1], prompts[place], c, self.template.parse(self.text(c)), sample)
-                for sample, c in enumerate(completions)
-            ]
-            tell(done)
-        # one call for all: the verifiers' workers share the load, and controls see the other questions' answers
-        scored = iter(self.rubric.score([r for group in rollouts for r in group], step))
-        return [
-            Group(question, tuple(next(scored) for _ in group), index)
-            for (index, question), group in zip(questions, rollouts)
-        ]
+        with Scoring(partial(self.rubric.score, step=step)) as scoring:
+            for done, (place, completions) in enumerate(self.engine.generate(requests, params), start=1):
+                question, prompt = questions[place][1], prompts[place]
+                scoring.add(place, [
+                    Rollout(question, prompt, completion, self.template.parse(self.text(completion)), sample)
+                    for sample, completion in enumerate(completions)
+                ])  # fmt: skip
+                tell(done)
+            scored = scoring.results()
+        return [Group(question, scored[place], index) for place, (index, question) in enumerate(questions)]
 
     def text(self, completion: Completion) -> str:
         """What the completion says, without its end token."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ class Context:
     tracker: Tracker
     config: dict[str, Any]
     """The resolved configuration, as it stands in run.json."""
+    command: Sequence[str]
+    """What starts another process of this run."""
     first_rank: bool = True
     """Whether this process speaks and writes for the run."""
 

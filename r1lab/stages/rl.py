@@ -15,6 +15,7 @@ from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.errors import ConfigError
 from r1lab.evaluation.run import Evaluation
 from r1lab.functional.schedules import as_schedule, require_integer
+from r1lab.processes import together
 from r1lab.rewards.rubric import FaultBudget, Reward, Rubric
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import Selection
@@ -30,6 +31,9 @@ from r1lab.types import Question
 if TYPE_CHECKING:
     from r1lab.stages.watch import RunTables
     from r1lab.training.checkpoint import Checkpoints
+
+TRAINING = ("r1lab.training.trainer", "r1lab.training.grpo", "r1lab.stages.watch", "r1lab.rollouts.collect")
+"""What takes seconds to import, and every rank needs."""
 
 
 @dataclass(frozen=True)
@@ -98,23 +102,29 @@ class RLStage(Stage):
         self.strategy.set_threads()
         self.mix.check(steps=self.phases)
         tell_dropped(context, self.mix)
-        heldout = self.mix.heldout(self.evaluation.questions)
-        first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
-        each = self.mix.examples(NUM_EXAMPLES, self.phases)
-        trained = [*first[:NUM_GOLD], *each]
-        asked = first[: self.plan.questions]
-        rewards = {name: reward.informed(asked) for name, reward in self.rewards.items()}
-        check_aspects(rewards, trained)
-        for judging, judged in ((rewards, trained), (self.evaluation.rewards, heldout[:NUM_GOLD])):
-            with closing(Rubric(judging)) as rubric:
-                check_gold(rubric, self.template, judged)
-        model, tokenizer = self.policy.obtain(context)
-        self.check_lengths(model, tokenizer, [*heldout, *first, *each])
-        checkpoints = self.train(context, model, tokenizer, heldout, rewards)
+        with together(context.command, self.strategy.local_size, imports=TRAINING) as let_others_go:
+            heldout = self.mix.heldout(self.evaluation.questions)
+            first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
+            rewards = {name: reward.informed(first[: self.plan.questions]) for name, reward in self.rewards.items()}
+            each = self.mix.examples(NUM_EXAMPLES, self.phases)
+            if context.first_rank:
+                self.check_answers(rewards, [*first[:NUM_GOLD], *each], heldout[:NUM_GOLD])
+            model, tokenizer = self.policy.obtain(context)
+            if context.first_rank:
+                self.check_lengths(model, tokenizer, [*heldout, *first, *each])
+            let_others_go()
+            checkpoints = self.train(context, model, tokenizer, heldout, rewards)
         if context.first_rank:
             last, state = checkpoints.newest(context.say)
             policy = self.store_policy(context, last)
             write_report(context, RunTables(context.folder), self.policy.describe(), policy, state["seconds"])
+
+    def check_answers(self, rewards: Mapping[str, Reward], trained: list[Question], heldout: list[Question]) -> None:
+        """Every prompt has a reward, and gold completions score full marks."""
+        check_aspects(rewards, trained)
+        for judging, judged in ((rewards, trained), (self.evaluation.rewards, heldout)):
+            with closing(Rubric(judging)) as rubric:
+                check_gold(rubric, self.template, judged)
 
     def check_lengths(self, model: Any, tokenizer: Any, questions: list[Question]) -> None:
         """No prompt is ever cut: these questions must leave room for the longest completion."""

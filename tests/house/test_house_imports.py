@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "r1lab"
 FLOORS = [
-    ["types", "errors", "ranks"],
+    ["types", "errors", "ranks", "processes"],
     ["disk"],
     ["functional", "text", "config"],
     ["models", "verifiers", "records", "artifacts"],

@@ -1,0 +1,122 @@
+"""The processes of a run on one machine: the first starts the others, which import while it checks, then wait for it.
+
+A launcher that starts all of them itself (torchrun, Slurm) is recognised by what it leaves in the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+
+WAITS = "R1LAB_WAITS"
+"""Set in processes that `together` started: they wait on their standard input for a line of the first one."""
+LAUNCHERS = ("RANK", "LOCAL_RANK", "SLURM_NTASKS")
+"""What those leave in the environment who start every process themselves."""
+GRACE_SECONDS = 10.0
+"""How long the first process may take to fail by itself after another one has died."""
+
+
+def is_first() -> bool:
+    """Whether this process speaks and writes for the run; known before there is a process group to ask."""
+    places = ("RANK",) if "RANK" in os.environ else ("LOCAL_RANK", "NODE_RANK")
+    return all(int(os.environ.get(place, "0")) == 0 for place in places)
+
+
+@contextmanager
+def together(command: Sequence[str], size: int, imports: Sequence[str]) -> Iterator[Callable[[], None]]:
+    """Has `size` processes of `command` on this machine within the block; none are started where a launcher did it.
+
+    The others import `imports` and wait until the first one calls what the block is given; they enter the same block
+    and come back from it only then. They end with the first one, whatever ends it. When another one dies, so does the
+    first, for it would wait for that one forever.
+    """
+    if WAITS in os.environ:
+        _wait_for_first(imports)
+    if size == 1 or any(name in os.environ for name in LAUNCHERS):
+        yield lambda: None
+        return
+    before = dict(os.environ)
+    # Lightning starts no processes where it finds a local rank
+    os.environ["LOCAL_RANK"] = "0"
+    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    os.environ.setdefault("MASTER_PORT", str(_free_port()))
+    others = _Others(command, size)
+    try:
+        yield others.let_go
+        others.join()
+    finally:
+        others.end()
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class _Others:
+    """Every process of this machine but the first, and a thread that watches them."""
+
+    def __init__(self, command: Sequence[str], size: int):
+        self._ended = threading.Event()
+        # a session of their own: Ctrl-C is the first one's to answer, and it takes them along
+        self._processes = [
+            subprocess.Popen(
+                command, env=os.environ | {"LOCAL_RANK": str(rank), WAITS: "1"}, text=True, stdin=subprocess.PIPE,
+                start_new_session=True,
+            )
+            for rank in range(1, size)
+        ]  # fmt: skip
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def let_go(self) -> None:
+        for process in self._processes:
+            with suppress(BrokenPipeError):  # it died: the watching thread says so
+                print("go", file=process.stdin, flush=True)
+
+    def join(self) -> None:
+        """Waits until all are through; one that was never let go is through when its input ends."""
+        self._ended.set()
+        for process in self._processes:
+            process.communicate()
+
+    def end(self) -> None:
+        self._ended.set()
+        for process in self._processes:
+            process.kill()
+            process.communicate()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.5):
+            for rank, process in enumerate(self._processes, start=1):
+                if process.poll():
+                    told = f"Rank {rank} of this machine ended with {process.returncode}: the run cannot go on."
+                    print(f"\n{told} The same command goes on from the last checkpoint.", file=sys.stderr, flush=True)
+                    if not self._ended.wait(GRACE_SECONDS):
+                        for other in self._processes:
+                            other.kill()
+                        os._exit(1)
+
+
+def _wait_for_first(imports: Sequence[str]) -> None:
+    """Imports, then waits for the line of the process that started this one; ends with it, in silence."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    for name in imports:
+        import_module(name)
+    if not sys.stdin.readline():
+        os._exit(0)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

@@ -1,0 +1,114 @@
+"""The first process of a run has the others beside it, and none outlives it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = """
+import os, sys, time
+from pathlib import Path
+from r1lab.processes import is_first, together
+
+folder, size, ending = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+rank, before = os.environ.get("LOCAL_RANK", "0"), dict(os.environ)
+
+def tell(what):
+    (folder / f"{what}.{rank}").write_text(str(os.getpid()))
+
+command = [sys.executable, *sys.argv]
+with together(command, size, imports=("colorsys",)) as let_others_go:
+    tell("entered")
+    if not is_first():
+        assert "colorsys" in sys.modules
+    else:
+        assert "colorsys" not in sys.modules
+        while ending == "checks long":
+            time.sleep(0.1)
+        if ending == "fails":
+            raise SystemExit("the check fails")
+        let_others_go()
+    if ending == "works long" or (ending == "another fails" and is_first()):
+        tell("works")
+        time.sleep(600)
+    if ending == "another fails":
+        raise SystemExit(3)
+    tell(f"world {os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}".replace("/", ""))
+tell("left")
+assert not is_first() or dict(os.environ) == before
+"""
+
+
+def start(folder, size, ending, **environment):
+    script = folder / "script.py"
+    script.write_text(SCRIPT)
+    plain = {k: v for k, v in os.environ.items() if k not in ("RANK", "LOCAL_RANK", "SLURM_NTASKS", "MASTER_PORT")}
+    return subprocess.Popen(
+        [sys.executable, script, folder, str(size), ending], cwd=ROOT, text=True, stderr=subprocess.PIPE,
+        env=plain | {"PYTHONPATH": str(ROOT)} | environment,
+    )  # fmt: skip
+
+
+def told(folder, what):
+    return sorted(path.suffix for path in folder.glob(f"{what}.*"))
+
+
+def wait_for(ready):
+    for _ in range(600):
+        if ready():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to pass within 30 s")
+
+
+def alive(folder, what):
+    """Which of the processes that said so are still there; zombies are not."""
+    pids = [int(path.read_text()) for path in folder.glob(f"{what}.*")]
+    states = [Path(f"/proc/{pid}/stat") for pid in pids]
+    return [p for p in states if p.exists() and p.read_text().rpartition(")")[2].split()[0] != "Z"]
+
+
+def test_all_go_through_the_block_at_one_address(tmp_path):
+    process = start(tmp_path, 3, "well")
+    assert process.wait(60) == 0, process.stderr.read()
+    assert told(tmp_path, "entered") == told(tmp_path, "left") == [".0", ".1", ".2"]
+    addresses = {path.name.rpartition(".")[0] for path in tmp_path.glob("world *")}
+    assert len(addresses) == 1 and "world None" not in addresses.pop()
+
+
+def test_others_wait_until_they_are_let_go_and_end_where_the_first_one_fails(tmp_path):
+    process = start(tmp_path, 2, "fails")
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1 and "the check fails" in error
+    assert told(tmp_path, "entered") == [".0"], "a process that was not let go has entered the block"
+
+
+@pytest.mark.parametrize("ending, what", [("works long", "works"), ("checks long", "entered")])
+def test_none_outlives_a_first_one_that_was_killed(ending, what, tmp_path):
+    process = start(tmp_path, 2, ending)
+    expected = [".0", ".1"] if ending == "works long" else [".0"]
+    wait_for(lambda: told(tmp_path, what) == expected)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) == 1
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not Path(f"/proc/{children[0]}").exists() and not alive(tmp_path, what))
+
+
+def test_the_first_one_ends_where_another_one_does(tmp_path):
+    process = start(tmp_path, 2, "another fails")
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1 and "Rank 1 of this machine ended with 3" in error
+    assert "The same command goes on from the last checkpoint." in error and not alive(tmp_path, "entered")
+
+
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "SLURM_NTASKS"])
+def test_where_a_launcher_starts_all_nothing_more_is_started(name, tmp_path):
+    process = start(tmp_path, 2, "well", **{name: "0" if name != "SLURM_NTASKS" else "2"})
+    assert process.wait(60) == 0, process.stderr.read()
+    assert told(tmp_path, "entered") == [".0"]
