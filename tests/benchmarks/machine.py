@@ -32,7 +32,7 @@ def parser(doc):
 
 
 def run(options, measure):
-    """Prints what ``measure(options)`` found, with what it was found on; writes it where ``options.out`` says."""
+    """Prints and returns what ``measure(options)`` found, on what; writes it where ``options.out`` says."""
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     use_threads(options.threads)
     load = os.getloadavg()[0]
@@ -52,6 +52,7 @@ def run(options, measure):
     print(text)
     if options.out:
         options.out.write_text(text + "\n")
+    return figures
 
 
 def compare(ours, peer, repeats, lower_is_better=False):

@@ -43,6 +43,41 @@ def trl_steps(options):
     return {"steps": steps, "versions": {name: version(name) for name in ("trl", "transformers", "torch")}}
 
 
+def trl_judgement(options):
+    """Of one step each microbatch's prompts, completions and KL, and of each completion its question, ids and reward.
+
+    The policy is the model of options.policy; options.model is its reference.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import GRPOTrainer
+
+    microbatches, rewards = [], []
+
+    class Watched(GRPOTrainer):
+        def _compute_loss(self, model, inputs):
+            loss = super()._compute_loss(model, inputs)
+            ids = ([row[kept.bool()].tolist() for row, kept in zip(inputs[f"{part}_ids"], inputs[f"{part}_mask"])]
+                   for part in ("prompt", "completion"))  # fmt: skip
+            microbatches.append({"rows": list(zip(*ids)), "kl": self._metrics["train"]["kl"][-1]})
+            return loss
+
+    def reward(prompts, completions, gold, completion_ids, **_):
+        found = last_number_is_gold(completions, gold)
+        asked = [turns[0]["content"] for turns in prompts]
+        rewards.extend(zip(asked, map(list, completion_ids), found))
+        return found
+
+    model = AutoModelForCausalLM.from_pretrained(options.policy, dtype=getattr(torch, options.dtype))
+    model.config._name_or_path = options.model  # where TRL loads the reference from
+    tokenizer = AutoTokenizer.from_pretrained(options.model)
+    with tempfile.TemporaryDirectory() as folder:
+        Watched(
+            model, reward, config_of(options, folder), questions_of(options.data), processing_class=tokenizer
+        ).train()
+    return {"microbatches": microbatches, "rewards": rewards}
+
+
 def config_of(options, folder):
     """One update a step over 4 microbatches of 16 rows; what is not named here is TRL's default."""
     from trl import GRPOConfig

@@ -1,5 +1,7 @@
 """Sampler and trainer agree; packing and microbatches change nothing; the first update has ratio 1."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -67,6 +69,30 @@ def test_any_packing_has_the_gradient_of_padded_rows(family, aggregate, tiny_mod
     for loss, gradient in results[1:]:
         assert loss == pytest.approx(padded_loss, rel=1e-7, abs=1e-9)
         assert (gradient - padded).norm() / padded.norm() < 1e-7
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_shared_prompt_has_the_gradient_of_repeated_ones_to_1e9(family, tiny_model, tokenizer, monkeypatch):
+    policy = CausalPolicy(tiny_model(family, torch.float64))
+    samples = sampled(policy, tokenizer)
+    counts = Counts(len(samples), sum(len(s.completion_ids) for s in samples))
+    # norms and the router ask for float32 by this name, whatever the model's type
+    monkeypatch.setattr(torch, "float32", torch.float64)
+    repeated = [
+        replace(sample, prompt_ids=sample.prompt_ids.clone()) for sample in samples
+    ]  # shared is who has one tensor
+    gradients, tokens = [], []
+    for packed in (samples, repeated):
+        policy.zero_grad()
+        batches = microbatches(packed, 400, 10_000, tokenizer.pad_token_id)
+        tokens.append(sum(batch.num_tokens for batch in batches))
+        for batch in batches:
+            logprobs, _ = policy.score(batch, 1.0)
+            SequenceMean()(-logprobs * batch.advantages, batch.loss_mask, batch.segments, counts).backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in policy.parameters() if p.grad is not None]))
+    assert tokens[1] - tokens[0] == 2 * sum(len(sample.prompt_ids) for sample in samples[::3])
+    shared, plain = gradients
+    assert (shared - plain).norm() < 1e-9 * plain.norm()
 
 
 def test_packed_logprobs_come_back_in_the_order_of_the_samples(tiny_model, tokenizer):
