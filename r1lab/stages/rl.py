@@ -95,14 +95,12 @@ class RLStage(Stage):
 
     def run(self, context: Context) -> None:
         """Checks the data, trains from wherever the run stands, and writes the report."""
-        from r1lab.stages.report import write_report
-        from r1lab.stages.watch import RunTables
-
         context.say(self.policy.describe())
-        self.strategy.set_threads()
-        self.mix.check(steps=self.phases)
-        tell_dropped(context, self.mix)
+        # first of all, so that the others import what this process does, at the same time
         with together(context.command, self.strategy.local_size, imports=TRAINING) as let_others_go:
+            self.strategy.set_threads()
+            self.mix.check(steps=self.phases)
+            tell_dropped(context, self.mix)
             heldout = self.mix.heldout(self.evaluation.questions)
             first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
             rewards = {name: reward.informed(first[: self.plan.questions]) for name, reward in self.rewards.items()}
@@ -115,6 +113,9 @@ class RLStage(Stage):
             let_others_go()
             checkpoints = self.train(context, model, tokenizer, heldout, rewards)
         if context.first_rank:
+            from r1lab.stages.report import write_report
+            from r1lab.stages.watch import RunTables
+
             last, state = checkpoints.newest(context.say)
             policy = self.store_policy(context, last)
             write_report(context, RunTables(context.folder), self.policy.describe(), policy, state["seconds"])
