@@ -9,6 +9,7 @@ import hydra
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
+from r1lab import processes
 from r1lab.config import paths, schema
 from r1lab.errors import R1LabError, Terminated
 
@@ -33,7 +34,8 @@ def run(config: DictConfig) -> None:
             raise
         stop(error)
     except (KeyboardInterrupt, Terminated) as end:
-        print("\nStopped. The same command goes on from the last checkpoint.", file=sys.stderr)
+        if processes.is_first():
+            print("\nStopped. The same command goes on from the last checkpoint.", file=sys.stderr)
         sys.exit(143 if isinstance(end, Terminated) else 130)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from r1lab.errors import Terminated
 from r1lab.training.strategy import Strategy
@@ -20,7 +21,7 @@ def build_trainer(strategy: Strategy, callbacks: Sequence[Any] = (), logger: Any
     return L.Trainer(
         **strategy.trainer_arguments(),
         max_epochs=1,
-        callbacks=list(callbacks),
+        callbacks=[SigtermEndsTraining(), *callbacks],
         logger=logger or False,
         precision=None,
         use_distributed_sampler=False,
@@ -36,11 +37,21 @@ def fit(trainer: L.Trainer, module: L.LightningModule, batches: Any) -> None:
     try:
         trainer.fit(module, batches)
     except SystemExit as error:
-        if isinstance(error, SIGTERMException):
-            raise Terminated from error
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
+
+
+class SigtermEndsTraining(L.Callback):
+    """SIGTERM raises Terminated at once: Lightning's handler waits for all ranks, which may wait for this one."""
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _terminate)  # Lightning puts back what was there before the fit
+
+
+def _terminate(*_: Any) -> None:
+    raise Terminated
 
 
 def quiet() -> None:

@@ -1,8 +1,8 @@
 """Time of the main job until held-out accuracy reaches 78 %, against another checkout of r1lab.
 
 ``python tests/benchmarks/main_job.py --peer FOLDER --seeds 0 1 2 --out main_job.json``. Both start with the base there
-is, which a first run of each makes (they may differ by rounding: copy one to the other); evaluations are part of the time,
-for both have the same ones.
+is, which a first run of each makes; two made by different code may differ by rounding, so copy one to the other's
+outputs/artifacts. Evaluations are part of the time, for both have the same ones.
 """
 
 import json

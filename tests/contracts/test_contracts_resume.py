@@ -151,6 +151,21 @@ def test_a_stopped_run_says_so_and_goes_on(number, code, whole, tmp_path):
         assert found[part] == expected[part], part
 
 
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_of_two_ranks_stops_as_one(number, code, whole, tmp_path):
+    shutil.copytree(whole / "artifacts", tmp_path / "artifacts")
+    process = start(tmp_path, "strategy=ddp", "strategy.devices=2")
+    while not any(tmp_path.glob("tiny/*/attempt_1/rollouts.parquet/phase-000002.rank-1.parquet")):
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.005)
+    other = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.send_signal(number)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == code, text
+    assert text.count("Stopped.") == 1 and "Traceback" not in text
+    assert other and not any(Path(f"/proc/{pid}").exists() for pid in other)
+
+
 def test_a_finished_run_shows_its_report_and_does_nothing(whole):
     before = essence(whole)
     text = finish(whole)
