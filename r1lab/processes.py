@@ -1,4 +1,4 @@
-"""The processes of a run on one machine: the first starts the others, which import while it checks, then wait for it.
+"""The processes of a run on one machine: the first starts the others, which get ready while it checks.
 
 A launcher that starts all of them itself (torchrun, Slurm) is recognised by what it leaves in the environment.
 """
@@ -33,12 +33,19 @@ def is_first() -> bool:
 def together(command: Sequence[str], size: int, imports: Sequence[str]) -> Iterator[Callable[[], None]]:
     """Has `size` processes of `command` on this machine within the block; none are started where a launcher did it.
 
-    The others import `imports` and wait until the first one calls what the block is given; they enter the same block
-    and come back from it only then. They end with the first one, whatever ends it. When another one dies, so does the
+    The others import `imports` and enter the same block. What it is given is a meeting: the first process passes it and
+    lets the others pass, who wait there. An error that comes to them before waits there too, for the first one will
+    have it as well, and say it. They end with the first one, whatever ends it. When another one dies, so does the
     first, for it would wait for that one forever.
     """
     if WAITS in os.environ:
-        _wait_for_first(imports)
+        first = _First(imports)
+        try:
+            yield first.meet
+        except BaseException:
+            first.meet()
+            raise
+        return
     if size == 1 or any(name in os.environ for name in LAUNCHERS):
         yield lambda: None
         return
@@ -49,7 +56,7 @@ def together(command: Sequence[str], size: int, imports: Sequence[str]) -> Itera
     os.environ.setdefault("MASTER_PORT", str(_free_port()))
     others = _Others(command, size)
     try:
-        yield others.let_go
+        yield others.meet
         others.join()
     finally:
         others.end()
@@ -72,13 +79,14 @@ class _Others:
         ]  # fmt: skip
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def let_go(self) -> None:
+    def meet(self) -> None:
+        """Lets them pass."""
         for process in self._processes:
             with suppress(BrokenPipeError):  # it died: the watching thread says so
                 print("go", file=process.stdin, flush=True)
 
     def join(self) -> None:
-        """Waits until all are through; one that was never let go is through when its input ends."""
+        """Waits until all are through; one that still waits is through when its input ends."""
         self._ended.set()
         for process in self._processes:
             process.communicate()
@@ -101,13 +109,20 @@ class _Others:
                         os._exit(1)
 
 
-def _wait_for_first(imports: Sequence[str]) -> None:
-    """Imports, then waits for the line of the process that started this one; ends with it, in silence."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    for name in imports:
-        import_module(name)
-    if not sys.stdin.readline():
-        os._exit(0)
+class _First:
+    """The process that started this one, which ends with it, in silence."""
+
+    def __init__(self, imports: Sequence[str]):
+        self._met = False
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+        for name in imports:
+            import_module(name)
+
+    def meet(self) -> None:
+        """Waits until the first process lets this one pass."""
+        if not self._met and not sys.stdin.readline():
+            os._exit(0)
+        self._met = True
 
 
 def _end_with(parent: int) -> None:

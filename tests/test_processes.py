@@ -22,17 +22,22 @@ def tell(what):
     (folder / f"{what}.{rank}").write_text(str(os.getpid()))
 
 command = [sys.executable, *sys.argv]
-with together(command, size, imports=("colorsys",)) as let_others_go:
+with together(command, size, imports=("colorsys",)) as meet:
     tell("entered")
     if not is_first():
         assert "colorsys" in sys.modules
+        if ending == "all fail":
+            raise SystemExit("the check fails")
+        meet()
     else:
         assert "colorsys" not in sys.modules
         while ending == "checks long":
             time.sleep(0.1)
-        if ending == "fails":
+        if ending in ("fails", "all fail"):
+            time.sleep(2)  # others have come to the meeting by then
             raise SystemExit("the check fails")
-        let_others_go()
+        meet()
+    tell("met")
     if ending == "works long" or (ending == "another fails" and is_first()):
         tell("works")
         time.sleep(600)
@@ -81,18 +86,19 @@ def test_all_go_through_the_block_at_one_address(tmp_path):
     assert len(addresses) == 1 and "world None" not in addresses.pop()
 
 
-def test_others_wait_until_they_are_let_go_and_end_where_the_first_one_fails(tmp_path):
-    process = start(tmp_path, 2, "fails")
+@pytest.mark.parametrize("ending", ["fails", "all fail"])
+def test_others_wait_at_the_meeting_and_end_in_silence_where_the_first_one_fails(ending, tmp_path):
+    process = start(tmp_path, 2, ending)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 1 and "the check fails" in error
-    assert told(tmp_path, "entered") == [".0"], "a process that was not let go has entered the block"
+    assert process.returncode == 1 and error.count("the check fails") == 1
+    assert told(tmp_path, "entered") == [".0", ".1"] and told(tmp_path, "met") == []
+    assert not alive(tmp_path, "entered")
 
 
 @pytest.mark.parametrize("ending, what", [("works long", "works"), ("checks long", "entered")])
 def test_none_outlives_a_first_one_that_was_killed(ending, what, tmp_path):
     process = start(tmp_path, 2, ending)
-    expected = [".0", ".1"] if ending == "works long" else [".0"]
-    wait_for(lambda: told(tmp_path, what) == expected)
+    wait_for(lambda: told(tmp_path, what) == [".0", ".1"])
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     assert len(children) == 1
     os.kill(process.pid, signal.SIGKILL)

@@ -97,7 +97,7 @@ class RLStage(Stage):
         """Checks the data, trains from wherever the run stands, and writes the report."""
         context.say(self.policy.describe())
         # first of all, so that the others import what this process does, at the same time
-        with together(context.command, self.strategy.local_size, imports=TRAINING) as let_others_go:
+        with together(context.command, self.strategy.local_size, imports=TRAINING) as meet:
             self.strategy.set_threads()
             self.mix.check(steps=self.phases)
             tell_dropped(context, self.mix)
@@ -107,10 +107,12 @@ class RLStage(Stage):
             each = self.mix.examples(NUM_EXAMPLES, self.phases)
             if context.first_rank:
                 self.check_answers(rewards, [*first[:NUM_GOLD], *each], heldout[:NUM_GOLD])
+            else:
+                meet()  # until what is missing has been made, once
             model, tokenizer = self.policy.obtain(context)
             if context.first_rank:
                 self.check_lengths(model, tokenizer, [*heldout, *first, *each])
-            let_others_go()
+                meet()
             checkpoints = self.train(context, model, tokenizer, heldout, rewards)
         if context.first_rank:
             from r1lab.stages.report import write_report
