@@ -9,6 +9,8 @@ from r1lab.engines.base import SamplingParams
 
 BLOCK = 256
 """Ids whose probabilities are summed first: the running sums are of blocks, then of one block's ids."""
+NUCLEUS = (64, 1024)
+"""Ids among which the top-p nucleus is looked for first; all are put in order only where it is larger."""
 
 
 def draw(logits: Tensor, noise: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
@@ -46,14 +48,21 @@ def invert(weights: Tensor, noise: Tensor) -> Tensor:
 
 
 def restrict(weights: Tensor, params: SamplingParams) -> Tensor:
-    """weights [N, V] with everything outside top-k and the top-p nucleus set to 0; not renormalized."""
+    """weights [N, V] with everything outside top-k and the top-p nucleus set to 0; not renormalized.
+
+    What is as likely as the last token of either stays as well.
+    """
     if params.top_k and params.top_k < weights.shape[1]:
         smallest = weights.topk(params.top_k, dim=-1).values[:, -1:]
         weights = weights.masked_fill(weights < smallest, 0.0)
     if params.top_p < 1:
-        ordered, order = weights.sort(dim=-1, descending=True)
+        mass = params.top_p * weights.sum(dim=-1, keepdim=True)
+        for size in (*NUCLEUS, weights.shape[1]):
+            ordered = weights.topk(min(size, weights.shape[1]), dim=-1).values
+            if (ordered.sum(dim=-1, keepdim=True) >= mass).all():
+                break
         # a token stays while the mass before it is under top_p: the first one always does
-        before = ordered.cumsum(dim=-1) - ordered
-        ordered = ordered.masked_fill(before >= params.top_p * ordered.sum(-1, keepdim=True), 0.0)
-        weights = torch.zeros_like(weights).scatter(1, order, ordered)
+        stays = ordered.cumsum(dim=-1) - ordered < mass
+        smallest = ordered.where(stays, torch.inf).amin(dim=-1, keepdim=True)
+        weights = weights.masked_fill(weights < smallest, 0.0)
     return weights

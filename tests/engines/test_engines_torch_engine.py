@@ -118,6 +118,20 @@ def test_top_k_and_top_p_cut_by_hand():
     assert restrict(probs, SamplingParams(1, top_p=1e-9)).tolist()[0] == pytest.approx([0.5, 0, 0, 0])
 
 
+def test_a_nucleus_of_many_ids_is_found_whole():
+    torch.manual_seed(0)
+    probs = torch.cat([torch.randn(4, 3000), 6 * torch.randn(4, 3000)]).softmax(-1)  # of thousands of ids and of a few
+    for top_p in (0.3, 0.95):
+        cut = restrict(probs, SamplingParams(1, top_p=top_p))
+        for row, found in zip(probs.double(), cut):
+            order, mass, kept = row.argsort(descending=True).tolist(), 0.0, set()
+            while mass < top_p * row.sum():
+                kept.add(order[len(kept)])
+                mass = float(row[list(kept)].sum())
+            assert abs(len(found.nonzero()) - len(kept)) <= 1  # float32 sums may end one id earlier or later
+            assert set(found.nonzero()[:, 0].tolist()) >= set(sorted(kept, key=lambda i: -row[i])[:-1])
+
+
 def test_rows_that_end_make_room_for_waiting_groups(tiny_model, tokenizer):
     policy = CausalPolicy(tiny_model("llama", torch.float64))
     read = []
