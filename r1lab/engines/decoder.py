@@ -33,7 +33,7 @@ class Decoder:
 
     def __init__(self, policy: CausalPolicy):
         model = policy.model.base_model
-        dtype = policy.compute_dtype or policy.model.dtype
+        dtype = policy.product_dtype
         self.embed, self.rotary, self.dtype = model.embed_tokens, model.rotary_emb, dtype
         self.layers = [Layer.of(layer, policy.config.num_key_value_heads, dtype) for layer in model.layers]
         self.norm = Norm.of(model.norm)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from torch.distributed.fsdp import FSDPModule
 
 
+SHORT = (torch.bfloat16, torch.float16)
+"""Types that products are computed in while weights keep a longer one."""
+
+
 class CausalPolicy(nn.Module):
     """Wraps a transformers causal LM; one forward serves sampling and training, so that sharding hooks see every call.
 
@@ -43,9 +47,14 @@ class CausalPolicy(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
+    @property
+    def product_dtype(self) -> torch.dtype:
+        """The type of matrix products: the compute type where it is a short one, else the parameters' own."""
+        return self.compute_dtype if self.compute_dtype in SHORT else self.model.dtype
+
     def precision(self):
         """The autocast context of one forward. Never held over an optimizer step: its cast weights would be stale."""
-        if self.compute_dtype in (None, torch.float32, torch.float64):
+        if self.compute_dtype not in SHORT:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.compute_dtype)
 
