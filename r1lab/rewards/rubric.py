@@ -28,7 +28,10 @@ class Reward(Protocol):
     """Whether a gold completion must score the maximum; controls that ignore the truth say no."""
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
-        """One score per rollout, in order; a fault is a status, not an exception."""
+        """One score per rollout, in order; a fault is a status, not an exception.
+
+        A call has whole groups, as many as wait for it: which of a phase's groups meet in a call is chance.
+        """
         ...
 
     @property

@@ -32,12 +32,12 @@ PLAN = RolloutPlan(
 
 
 class SomeBroken(RandomReward):
-    """Every fourth judgement times out."""
+    """The last judgement of every group times out."""
 
     def __call__(self, rollouts):
         return [
-            Score(1.0, Status.TIMEOUT, "verifier exceeded 5 s", 5003.0) if i % 4 == 3 else score
-            for i, score in enumerate(super().__call__(rollouts))
+            Score(1.0, Status.TIMEOUT, "verifier exceeded 5 s", 5003.0) if r.sample == PLAN.group_size - 1 else score
+            for r, score in zip(rollouts, super().__call__(rollouts))
         ]
 
 
@@ -82,8 +82,8 @@ def test_a_broken_score_does_not_train(tiny_model, tokenizer):
     module = trained(tiny_model(), tokenizer, reward=SomeBroken(weight=1.0, seed=0))
     report = module.report
     broken = [r for g in report.groups for r in g.rollouts if not r.judged]
-    assert len(broken) == 3 and all(r.scores["random"].status is Status.TIMEOUT for r in broken)
-    assert report.metrics["fault/timeout"] == pytest.approx(3 / 12)
+    assert len(broken) == PLAN.questions and all(r.scores["random"].status is Status.TIMEOUT for r in broken)
+    assert report.metrics["fault/timeout"] == pytest.approx(1 / PLAN.group_size)
     judged = sum(len(r.completion) for g in report.groups for r in g.rollouts if r.judged)
     assert report.metrics["tokens_trained"] == judged
     for group in report.groups:
