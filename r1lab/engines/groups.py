@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from r1lab.engines.rows import RowCache
+from r1lab.engines.rows import KEYS, VALUES, RowCache
 
 
 class GroupCache:
-    """N rows that hang on P prompts: attention to both parts, under one softmax, without a copy of either.
+    """N rows that hang on P prompts: what attention takes of both parts, without a copy of either.
 
     What a row attends to are Lp places of its prompt, the longest one's length, then what the rows wrote.
     """
@@ -21,7 +21,7 @@ class GroupCache:
         self.prompt_lengths = torch.zeros(0, dtype=torch.long)
         """[P] on the CPU."""
         self._prompts: dict[tuple[int, int], Tensor] = {}
-        """Of each layer the prompts' keys (0) and values (1), [P, H, Lp, D]."""
+        """Of each layer and kind [P, H, Lp, D]."""
 
     def __len__(self) -> int:
         return len(self.written)
@@ -53,18 +53,21 @@ class GroupCache:
         prompt = torch.arange(int(self.prompt_lengths.max()), device=device) < lengths[:, None]
         return lengths[:, None] + places, torch.cat([prompt[:, None, None], mask], dim=-1)
 
-    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, layer: int) -> Tensor:
-        """Attention of queries [N, H, R, D] to all that their rows hold, the new keys and values [N, H, D] among it.
+    def update(self, keys: Tensor, values: Tensor, layer: int) -> None:
+        """Writes what a layer read of every row's new id, [N, H, D] each."""
+        self.written.update(keys[:, :, None], values[:, :, None], layer)
 
-        ``mask`` is that of ``advance`` as numbers to be added. Returns [N, H, R, D].
-        """
-        keys, values = self.written.update(keys[:, :, None], values[:, :, None], layer)
-        prompt_keys, prompt_values = self._prompts[layer, 0], self._prompts[layer, 1]
-        queries = queries * queries.shape[-1] ** -0.5
-        asked = self._by_prompt(queries) @ prompt_keys.transpose(2, 3)
-        scores = torch.cat([self._by_row(asked), queries @ keys.transpose(2, 3)], dim=-1).add_(mask)
-        of_prompt, of_written = scores.softmax(dim=-1).tensor_split([prompt_keys.shape[2]], dim=-1)
-        return (of_written @ values).add_(self._by_row(self._by_prompt(of_prompt) @ prompt_values))
+    def scores(self, queries: Tensor, layer: int, kind: int = KEYS) -> Tensor:
+        """Products of queries [N, H, R, D] with all that their rows hold of a kind: [N, H, R, Lp + span]."""
+        asked = self._by_prompt(queries) @ self._prompts[layer, kind].transpose(2, 3)
+        return torch.cat([self._by_row(asked), queries @ self.written.held(layer, kind).transpose(2, 3)], dim=-1)
+
+    def mixed(self, shares: Tensor, layer: int, kind: int = VALUES) -> Tensor:
+        """What rows hold of a kind in these shares [N, H, R, Lp + span], summed: [N, H, R, D]."""
+        prompts = self._prompts[layer, kind]
+        of_prompt, of_written = shares.tensor_split([prompts.shape[2]], dim=-1)
+        mixed = of_written @ self.written.held(layer, kind)
+        return mixed.add_(self._by_row(self._by_prompt(of_prompt) @ prompts))
 
     def move(self, holes: Tensor, movers: Tensor, num_rows: int) -> None:
         """Rows [k] at the end take the places of rows that left; ``num_rows`` remain."""

@@ -7,60 +7,75 @@ to 11 of the DeepSeek-V2 report; the same product, bracketed otherwise).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-NAME = "r1lab_latent"
-
-
-@contextmanager
-def latent_attention(model: nn.Module) -> Iterator[None]:
-    """Within it the model's latent attention layers, if it has any, do not expand the past for one new token."""
-    layers = [module for module in model.modules() if hasattr(type(module), "expand_kv")]
-    configs = {id(layer.config): layer.config for layer in layers if layer.config._attn_implementation == "sdpa"}
-    layers = [layer for layer in layers if id(layer.config) in configs]
-    for layer in layers:
-        layer.expand_kv = unexpanded
-    for config in configs.values():
-        config._attn_implementation = NAME
-    try:
-        yield
-    finally:
-        for layer in layers:
-            del layer.expand_kv
-        for config in configs.values():
-            config._attn_implementation = "sdpa"
+from r1lab.engines.layers import Norm, Product, Step, rotated
+from r1lab.engines.rows import KEYS as LATENTS
+from r1lab.engines.rows import VALUES as ROTARY
 
 
-def unexpanded(latents: Tensor, rotary: Tensor) -> tuple[Tensor, Tensor]:
-    """What the attention below takes for keys and values: latents [B, 1, L, R] and rotary keys [B, 1, L, P]."""
-    return torch.cat([latents, rotary], dim=-1), latents
+@dataclass(frozen=True, eq=False)
+class LatentAttention:
+    """H heads that attend to one latent of R numbers and one rotary key of P numbers a token: DeepSeek-V3."""
+
+    query: tuple[Product, Norm, Product] | tuple[Product]
+    """H * (N + P) outputs; through a latent of its own where the model has one."""
+    read: Product
+    """The new latent and rotary key, R + P outputs."""
+    norm: Norm
+    """Of the new latent."""
+    absorb: Tensor
+    """[H, N, R], a query's N numbers into the space of the latents."""
+    expand: Tensor
+    """[H, R, V], out of it."""
+    out: Product
+    interleaved: bool
+    """Whether rotary pairs lie side by side."""
+    scale: float
+    layer: int
+
+    @classmethod
+    def of(cls, attention: nn.Module, dtype: torch.dtype) -> LatentAttention:
+        if attention.q_lora_rank is None:
+            query = (Product.of(attention.q_proj, dtype=dtype),)
+        else:
+            inner, outer = (Product.of(layer, dtype=dtype) for layer in (attention.q_a_proj, attention.q_b_proj))
+            query = (inner, Norm.of(attention.q_a_layernorm, dtype), outer)
+        heads = attention.kv_b_proj.weight.to(dtype).unflatten(0, (attention.num_heads, -1))
+        absorb, expand = heads.tensor_split([attention.qk_nope_head_dim], dim=1)
+        return cls(
+            query,
+            Product.of(attention.kv_a_proj_with_mqa, dtype=dtype),
+            Norm.of(attention.kv_a_layernorm, dtype),
+            absorb,
+            expand.transpose(1, 2),
+            Product.of(attention.o_proj, dtype=dtype),
+            attention.config.rope_interleave,
+            attention.scaling,
+            attention.layer_idx,
+        )
+
+    def __call__(self, states: Tensor, step: Step) -> Tensor:
+        latents, key = self.read(states).tensor_split([self.absorb.shape[2]], dim=1)
+        for part in self.query:
+            states = part(states)
+        plain, turned = states.unflatten(1, (len(self.absorb), -1)).tensor_split([self.absorb.shape[1]], dim=2)
+        turned = torch.cat([turned, key[:, None]], dim=1)
+        queries, keys = (rotated_pairs if self.interleaved else rotated)(turned, step).tensor_split([-1], dim=1)
+        step.cache.update(self.norm(latents)[:, None], keys, self.layer)
+        absorbed = torch.bmm(plain.transpose(0, 1), self.absorb).transpose(0, 1)
+        # all heads are queries of one head of keys
+        scores = step.cache.scores((absorbed * self.scale)[:, None], self.layer, LATENTS)
+        scores += step.cache.scores((queries * self.scale)[:, None], self.layer, ROTARY)
+        mixed = step.cache.mixed(scores.add_(step.mask).softmax(dim=-1), self.layer, LATENTS).squeeze(1)
+        return self.out(torch.bmm(mixed.transpose(0, 1), self.expand).transpose(0, 1).flatten(1))
 
 
-def attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
-           scaling: float, **options) -> tuple[Tensor, None]:  # fmt: skip
-    """Attention of query [B, H, T, N + P] to key [B, 1, L, R + P], whose first R entries are the latents ``value``.
-
-    Returns [B, T, H, V] as every attention of transformers.
-    """
-    rank, width = value.shape[-1], module.qk_nope_head_dim
-    if query.shape[2] > 1:
-        key, value = type(module).expand_kv(module, value, key[..., rank:])
-        attention = ALL_ATTENTION_FUNCTIONS["sdpa"]
-        return attention(module, query, key, value, attention_mask, scaling=scaling, **options)
-    weight = module.kv_b_proj.weight.view(query.shape[1], -1, rank)
-    plain, rotary = query[:, :, 0].split([width, query.shape[-1] - width], dim=-1)
-    absorbed = torch.einsum("bhn,hnr->bhr", plain, weight[:, :width])
-    # [B, 1, H, R + P]: all heads attend to the same keys, and their rotary part goes along to the result unread
-    query = torch.cat([absorbed, rotary], dim=-1)[:, None]
-    mixed = nn.functional.scaled_dot_product_attention(query, key, key, attn_mask=attention_mask, scale=scaling)
-    return torch.einsum("bhr,hvr->bhv", mixed[:, 0, :, :rank], weight[:, width:])[:, None], None
-
-
-ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
-ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
+def rotated_pairs(states: Tensor, step: Step) -> Tensor:
+    """Rotary position embedding of states [N, heads, P] whose pairs lie side by side; the result has them apart."""
+    cos, sin = (table.chunk(2, dim=-1)[0] for table in (step.cos, step.sin))
+    first, second = states[..., 0::2], states[..., 1::2]
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(states.dtype)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache
 
+KEYS, VALUES = 0, 1
+"""The kinds of what a layer keeps; of latent attention the latents are the first and the rotary keys the second."""
 GROWTH, ROOM = 1.5, 128
 """A full buffer is replaced by one so many times and at least so many tokens longer: each is copied about twice."""
 
@@ -29,7 +31,7 @@ class RowCache(Cache):
         self._flat: dict[torch.Size, Tensor] = {}
         """[n * H] those places in a buffer [max_rows * H * capacity, D], by H and capacity: layers are mostly alike."""
         self.buffers: dict[tuple[int, int], Tensor] = {}
-        """Of each layer its keys (0) and values (1), [max_rows, H, capacity, D]: H and D as the model has them."""
+        """Of each layer and kind [max_rows, H, capacity, D]: H and D as the model has them."""
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -57,15 +59,17 @@ class RowCache(Cache):
     def update(self, keys: Tensor, values: Tensor, layer_idx: int, *_, **__) -> tuple[Tensor, Tensor]:
         """Writes what a layer read, returns all that its rows hold, [n, H, span, D] each."""
         span = self.get_seq_length()
-        found = []
-        for kind, states in enumerate((keys, values)):
+        for kind, states in ((KEYS, keys), (VALUES, values)):
             buffer = self._room(layer_idx, kind, span, states)
             if self._places is None:
                 buffer[: len(self), :, self.start : span] = states
             else:
                 buffer.flatten(0, 2).index_copy_(0, self._flat_places(buffer), states.flatten(0, 2))
-            found.append(buffer[: len(self), :, :span])
-        return found[0], found[1]
+        return self.held(layer_idx, KEYS), self.held(layer_idx, VALUES)
+
+    def held(self, layer_idx: int, kind: int) -> Tensor:
+        """All that the rows hold of a layer's keys or values, [n, H, span, D]."""
+        return self.buffers[layer_idx, kind][: len(self), :, : self.get_seq_length()]
 
     def _flat_places(self, buffer: Tensor) -> Tensor:
         heads, capacity = shape = buffer.shape[1:3]
@@ -91,7 +95,7 @@ class RowCache(Cache):
         self.lengths = self.lengths[:num_rows]
 
     def _room(self, layer_idx: int, kind: int, tokens: int, states: Tensor) -> Tensor:
-        """The buffer of a layer's keys (0) or values (1), long enough for ``tokens``."""
+        """The buffer of a layer's keys or values, long enough for ``tokens``."""
         buffer = self.buffers.get((layer_idx, kind))
         capacity = 0 if buffer is None else buffer.shape[2]
         if tokens > capacity:

@@ -13,7 +13,6 @@ from r1lab.engines.base import Request, SamplingParams
 from r1lab.engines.decoder import Decoder, is_written_out
 from r1lab.engines.draw import draw
 from r1lab.engines.groups import GroupCache
-from r1lab.engines.latent import latent_attention
 from r1lab.engines.rows import RowCache
 from r1lab.functional.rng import uniforms
 from r1lab.models.causal import CausalPolicy, gathered
@@ -42,7 +41,7 @@ class TorchEngine:
             with gathered(self.policy), self.policy.casts_kept():
                 batch = Batch(self.policy, self.pad_id, requests, params, self.max_rows)
                 while batch.waiting or batch.num_rows:
-                    with torch.no_grad(), self.policy.precision(), latent_attention(self.policy.model):
+                    with torch.no_grad(), self.policy.precision():
                         finished = batch.advance()
                     for place in finished:
                         yield place, self._completions(batch.written.pop(place))
