@@ -1,4 +1,4 @@
-"""One token a row for models of the Llama, Qwen2, Qwen3 and DeepSeek-V3 families: their layers written out for sampling.
+"""One token a row for Llama, Qwen2, Qwen3 and DeepSeek-V3: their layers written out for sampling.
 
 The layers of transformers copy keys and values for every query head. Here the queries that share a key attend to it
 together. A product has its weight on the left: a CPU multiplies a large matrix by a few columns faster than a few rows
