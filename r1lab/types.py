@@ -10,11 +10,12 @@ Question -> Rollout -> Group -> PackedBatch. Arithmetic about a noun is a proper
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -259,6 +260,35 @@ class TrainingSample:
 
 
 @dataclass(frozen=True, eq=False)
+class Tile:
+    """S sequences of one tile, attended to side by side; the queries are the last ids of what is attended to."""
+
+    queries: Tensor
+    """[S, T_query] int64, places in the batch as one row of R * T."""
+    keys: Tensor
+    """[S, T_key] int64, places likewise: the shared prompt, then the completion."""
+    mask: Tensor | None
+    """[S, 1, T_query, T_key] bool, True = attends; each row has one. None: as many queries as keys, causal."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """All tiles of a packed batch."""
+
+    tiles: list[Tile]
+    found: Tensor
+    """[R * T] int64, where the tiles' queries, one tile after the other, have each place; 0 for padding."""
+
+    def to(self, device: torch.device) -> Tiles:
+        """The same on a device."""
+        tiles = [
+            Tile(*(None if t is None else moved(t, device) for t in (tile.queries, tile.keys, tile.mask)))
+            for tile in self.tiles
+        ]
+        return Tiles(tiles, moved(self.found, device))
+
+
+@dataclass(frozen=True, eq=False)
 class PackedBatch:
     """One microbatch: several sequences in each row; sequences of one group share their prompt, computed once.
 
@@ -289,10 +319,30 @@ class PackedBatch:
     """[R, T] float32, the sequence's advantage on each of its counted tokens, 0 elsewhere."""
     num_sequences: int
     """S, completions in this microbatch."""
+    num_tokens: int
+    """Tokens computed, padding left out."""
+    counted: Tensor
+    """[M] int64, where loss_mask is True, places in the batch as one row of R * T."""
+    tiles: Tiles
+    """Who attends to whom; as `branches` and `segments` say."""
     ref_logprobs: Tensor | None = None
     """[R, T] float32 of the reference policy, 0 where loss_mask is False; None where KL is not used."""
 
-    @property
-    def num_tokens(self) -> int:
-        """Tokens computed, padding left out."""
-        return int((self.branches >= 0).sum())
+    def to(self, device: torch.device) -> PackedBatch:
+        """The same on a device; made on a CPU, so that nothing on the device waits for its sizes."""
+        if self.ids.device == device:
+            return self
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return PackedBatch(**{
+            name: value.to(device) if isinstance(value, Tiles) else moved(value, device) if hasattr(value, "device")
+            else value for name, value in values.items()
+        })  # fmt: skip
+
+    def grid(self, values: Tensor) -> Tensor:
+        """Values [M] of the counted tokens at their places [R, T], 0 elsewhere."""
+        return values.new_zeros(self.ids.numel()).index_put((self.counted,), values).view(self.ids.shape)
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor on a device, copied while the host goes on: to a GPU from pinned memory."""
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)

@@ -76,6 +76,7 @@ class Decoder:
         """
         states = self.embed(ids)
         cos, sin = self.rotary(states, positions)
+        sin = torch.cat([-sin[..., : sin.shape[-1] // 2], sin[..., sin.shape[-1] // 2 :]], dim=-1)
         # numbers from here on: no layer converts it again
         mask = torch.zeros(mask.shape, dtype=self.dtype, device=mask.device).masked_fill_(~mask, -torch.inf)
         step = Step(cos, sin, mask, cache)

@@ -95,6 +95,8 @@ class GroupCache:
         inside[order] = torch.arange(len(order)) - (sizes.cumsum(0) - sizes)[self.owner[order]]
         rows = torch.zeros(len(sizes), int(sizes.max()) if len(order) else 0, dtype=torch.long)
         rows[self.owner, inside] = torch.arange(len(order))
+        self._in_order = torch.equal(rows.flatten(), torch.arange(len(order)))
+        """Whether all prompts have as many rows, which lie group by group: nothing is looked up then."""
         device = next(iter(self._prompts.values())).device
         self._places = self.owner.to(device), inside.to(device)
         """Of each row [N] its prompt, and its place among that prompt's rows."""
@@ -103,10 +105,14 @@ class GroupCache:
 
     def _by_prompt(self, states: Tensor) -> Tensor:
         """[N, H, R, *] -> [P, H, S * R, *]."""
-        grid = states.index_select(0, self._rows.flatten()).unflatten(0, self._rows.shape)
+        chosen = states if self._in_order else states.index_select(0, self._rows.flatten())
+        grid = chosen.unflatten(0, self._rows.shape)
         return grid.transpose(1, 2).flatten(2, 3)
 
     def _by_row(self, states: Tensor) -> Tensor:
         """[P, H, S * R, *] -> [N, H, R, *]."""
+        grid = states.unflatten(2, (self._rows.shape[1], -1))
+        if self._in_order:
+            return grid.transpose(1, 2).flatten(0, 1)
         owner, inside = self._places
-        return states.unflatten(2, (self._rows.shape[1], -1))[owner, :, inside]
+        return grid[owner, :, inside]

@@ -76,6 +76,5 @@ class LatentAttention:
 
 def rotated_pairs(states: Tensor, step: Step) -> Tensor:
     """Rotary position embedding of states [N, heads, P] whose pairs lie side by side; the result has them apart."""
-    cos, sin = (table.chunk(2, dim=-1)[0] for table in (step.cos, step.sin))
-    first, second = states[..., 0::2], states[..., 1::2]
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(states.dtype)
+    apart = torch.cat([states[..., 0::2], states[..., 1::2]], dim=-1)
+    return rotated(apart, step)

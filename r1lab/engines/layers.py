@@ -64,7 +64,7 @@ class Step:
 
     cos: Tensor
     sin: Tensor
-    """[N, 1, D], of each row's position."""
+    """[N, 1, D], of each row's position; the first half of the sines is negative."""
     mask: Tensor
     """[N, 1, 1, L], numbers added to the scores: -inf where a row does not attend."""
     cache: GroupCache
@@ -131,14 +131,13 @@ class GatedMLP:
         return cls(*(Product.of(linear, dtype=dtype) for linear in (mlp.gate_proj, mlp.up_proj, mlp.down_proj)))
 
     def __call__(self, states: Tensor) -> Tensor:
-        gated = silu(self.gate(states), inplace=True).mul_(self.up(states))
-        return self.down(gated.contiguous())
+        return self.down(silu(self.gate(states), inplace=True).mul_(self.up(states)))
 
 
 def rotated(states: Tensor, step: Step) -> Tensor:
     """Rotary position embedding of states [N, heads, D], the second half of which turns with the first."""
     first, second = states.chunk(2, dim=-1)
-    return (states * step.cos + torch.cat([-second, first], dim=-1) * step.sin).to(states.dtype)
+    return torch.addcmul(states * step.cos, torch.cat([second, first], dim=-1), step.sin).to(states.dtype)
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -36,9 +36,10 @@ class SequenceMean:
         """Return the share, a scalar, of loss [R, T] with loss_mask [R, T] bool and segments [R, T] int64."""
         # loss, loss_mask, segments [R, T] -> []
         assert loss.shape == loss_mask.shape == segments.shape
-        owners = segments[loss_mask]
-        lengths = owners.bincount()
-        return (loss[loss_mask] / lengths[owners]).sum() / counts.sequences
+        owners = segments.clamp(min=0)
+        # there are not more sequences than tokens; a size that is known waits for no device
+        lengths = loss.new_zeros(loss.numel()).index_add_(0, owners.flatten(), loss_mask.flatten().to(loss.dtype))
+        return (loss.where(loss_mask, 0) / lengths[owners].clamp(min=1)).sum() / counts.sequences
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class TokenMean:
     def __call__(self, loss: Tensor, loss_mask: Tensor, segments: Tensor, counts: Counts) -> Tensor:
         """Return the share, a scalar, of loss [R, T] with loss_mask [R, T] bool; segments are not read."""
         assert loss.shape == loss_mask.shape
-        return loss[loss_mask].sum() / counts.tokens
+        return loss.where(loss_mask, 0).sum() / counts.tokens
 
 
 @dataclass(frozen=True)
@@ -70,4 +71,4 @@ class ConstantLength:
     def __call__(self, loss: Tensor, loss_mask: Tensor, segments: Tensor, counts: Counts) -> Tensor:
         """Return the share, a scalar, of loss [R, T] with loss_mask [R, T] bool; segments are not read."""
         assert loss.shape == loss_mask.shape
-        return loss[loss_mask].sum() / (counts.sequences * self.length)
+        return loss.where(loss_mask, 0).sum() / (counts.sequences * self.length)

@@ -18,6 +18,8 @@ from torch.autograd.function import once_differentiable
 
 _CHUNK_ELEMENTS = 2**25
 """Logits of one chunk: 128 MiB in float32."""
+WORKING_BYTES = 3 * 4 * _CHUNK_ELEMENTS
+"""Most that forward and backward hold of logits at a time, with what is computed from them."""
 _BLOCK_ELEMENTS = 2**24
 """Elements of the weight that are converted at a time: 64 MiB in float32. Up to 32 MiB glibc would keep freed buffers
 in a heap that fragments (measured: 250 MiB more)."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from r1lab.functional.tiles import tiles_of
 from r1lab.types import PackedBatch, TrainingSample
 
 
@@ -113,8 +114,12 @@ def pack(rows: Sequence[Sequence[Sequence[TrainingSample]]], pad_id: int) -> Pac
                 segment += 1
             at, branch = end, branch + 1
     return PackedBatch(
-        ids, positions, branches, segments, predictors, loss_mask, old_logprobs, advantages, num_sequences=segment
-    )
+        ids, positions, branches, segments, predictors, loss_mask, old_logprobs, advantages,
+        num_sequences=segment,
+        num_tokens=int((branches >= 0).sum()),
+        counted=loss_mask.flatten().nonzero().squeeze(1),
+        tiles=tiles_of(branches, segments),
+    )  # fmt: skip
 
 
 def unpack(values: Tensor, batch: PackedBatch) -> list[Tensor]:

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from r1lab.types import Tile, Tiles
 
 PADDED = 1.5
 """The longest sequence of a tile is at most this many times its shortest."""
-
-
-@dataclass(frozen=True, eq=False)
-class Tile:
-    """S sequences of one tile, attended to side by side; the queries are the last ids of what is attended to."""
-
-    queries: Tensor
-    """[S, T_query] int64, places in the batch as one row of R * T."""
-    keys: Tensor
-    """[S, T_key] int64, places likewise: the shared prompt, then the completion."""
-    mask: Tensor
-    """[S, 1, T_query, T_key] bool, True = attends; each row has one."""
-
-
-@dataclass(frozen=True, eq=False)
-class Tiles:
-    """All tiles of a packed batch."""
-
-    tiles: list[Tile]
-    found: Tensor
-    """[R * T] int64, where the tiles' queries, one tile after the other, have each place; 0 for padding."""
+LARGEST_MASK = 2**24
+"""Products of queries and keys, of all sequences of a tile, that have a mask; longer sequences do without, alone."""
 
 
 def tiles_of(branches: Tensor, segments: Tensor) -> Tiles:
@@ -43,8 +24,8 @@ def tiles_of(branches: Tensor, segments: Tensor) -> Tiles:
     prompt_starts, prompt_lengths = _runs(branches.where(segments < 0, -1))
     starts, lengths = _runs(segments)
     owners = branches[starts]
-    tiles = [_tile(prompt_starts[part], prompt_lengths[part]) for part in _alike(prompt_lengths)]
-    for part in _alike(lengths):
+    tiles = [_tile(prompt_starts[part], prompt_lengths[part]) for part in _alike(prompt_lengths, 0 * prompt_lengths)]
+    for part in _alike(lengths, prompt_lengths[owners]):
         owner = owners[part]
         tiles.append(_tile(starts[part], lengths[part], prompt_starts[owner], prompt_lengths[owner]))
     if not tiles:  # a microbatch of padding alone: its first place attends to itself
@@ -67,13 +48,15 @@ def _runs(labels: Tensor) -> tuple[Tensor, Tensor]:
     return places[order][lengths.cumsum(0) - lengths], lengths
 
 
-def _alike(lengths: Tensor) -> list[Tensor]:
-    """Indexes of like lengths, the shortest first."""
+def _alike(lengths: Tensor, before: Tensor) -> list[Tensor]:
+    """Indexes of like lengths, the shortest first; one by one where what they see, with `before`, is too large."""
     order = lengths.argsort(stable=True)
     parts, begin, ordered = [], 0, lengths[order].tolist()
     for end in range(1, len(ordered) + 1):
         if end == len(ordered) or ordered[end] > PADDED * ordered[begin]:
-            parts.append(order[begin:end])
+            part = order[begin:end]
+            keys = ordered[end - 1] + int(before[part].max())
+            parts += part.split(1) if len(part) * ordered[end - 1] * keys > LARGEST_MASK else [part]
             begin = end
     return parts
 
@@ -83,11 +66,16 @@ def _tile(starts: Tensor, lengths: Tensor, prompt_starts: Tensor | None = None, 
     own = torch.arange(int(lengths.max()), device=starts.device)
     queries = starts[:, None] + own
     inside = own < lengths[:, None]
-    mask = torch.ones(len(own), len(own), dtype=torch.bool, device=starts.device).tril().expand(len(starts), -1, -1)
     keys = queries.where(inside, starts[:, None])
     if prompt_starts is not None:
         shared = torch.arange(int(prompt_lengths.max()), device=starts.device)
         seen = shared < prompt_lengths[:, None]
         keys = torch.cat([(prompt_starts[:, None] + shared).where(seen, prompt_starts[:, None]), keys], 1)
+    queries = queries.where(inside, -1)
+    if len(own) * keys.shape[1] > LARGEST_MASK:
+        # the prompt asks along, which is little work and is not looked at
+        return Tile(nn.functional.pad(queries, (keys.shape[1] - len(own), 0), value=-1), keys, None)
+    mask = torch.ones(len(own), len(own), dtype=torch.bool, device=starts.device).tril().expand(len(starts), -1, -1)
+    if prompt_starts is not None:
         mask = torch.cat([seen[:, None].expand(-1, len(own), -1), mask], 2)
-    return Tile(queries.where(inside, -1), keys, mask[:, None])
+    return Tile(queries, keys, mask[:, None])

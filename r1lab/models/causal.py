@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from r1lab.functional.logprobs import token_logprobs
 from r1lab.functional.packing import attention_mask
-from r1lab.functional.tiles import Tiles, tiles_of
-from r1lab.models.tiled import tiled_attention
-from r1lab.types import PackedBatch
+from r1lab.models.tiled import take_tiles
+from r1lab.types import PackedBatch, Tiles
 
 if TYPE_CHECKING:
     from torch.distributed.fsdp import FSDPModule
@@ -34,6 +33,8 @@ class CausalPolicy(nn.Module):
         super().__init__()
         self.model = model
         self.compute_dtype = compute_dtype
+        self.takes_tiles = take_tiles(model)
+        without_dropout(model)
         # transformers renames it in 5.24 and takes the old name with a warning
         known = signature(model.base_model.forward).parameters
         self.cache_name = "cache" if "cache" in known else "past_key_values"
@@ -86,20 +87,32 @@ class CausalPolicy(nn.Module):
         if batch is None:
             rows = torch.arange(len(ids), device=ids.device)
             return head(hidden[:, -1] if last is None else hidden[rows, last]).float()
-        rows, places = batch.loss_mask.nonzero(as_tuple=True)
-        hidden = hidden[rows, batch.predictors[rows, places]]
-        return token_logprobs(hidden, head.weight, ids[rows, places], temperature, bias=head.bias)
+        # a token's predictor is in its own row
+        predictors = batch.counted // ids.shape[1] * ids.shape[1] + batch.predictors.flatten()[batch.counted]
+        hidden = hidden.flatten(0, 1)[predictors]
+        return token_logprobs(hidden, head.weight, ids.flatten()[batch.counted], temperature, bias=head.bias)
 
     def score(self, batch: PackedBatch, temperature: float) -> tuple[Tensor, Tensor]:
-        """Logprobs and entropy [R, T] of a packed batch's counted tokens, 0 elsewhere."""
-        with self.precision(), tiled_attention(self.model) as able:
-            mask = None if able else attention_mask(batch.branches, batch.segments)
-            tiles = tiles_of(batch.branches, batch.segments) if able else None
+        """Logprobs and entropy [R, T] of a packed batch's counted tokens, 0 elsewhere; the batch is on our device."""
+        if self.takes_tiles:
+            # what has the shape of a mask keeps transformers from making one; tiles take its place
+            tiles, mask = batch.tiles, batch.loss_mask[:1, None, None, :1]
+        else:
+            tiles, mask = None, attention_mask(batch.branches, batch.segments)
+        with self.precision():
             logprobs, entropy = self(
                 batch.ids, batch.positions, mask, batch=batch, tiles=tiles, temperature=temperature
             )
-        grid = torch.zeros(batch.ids.shape, dtype=logprobs.dtype, device=logprobs.device)
-        return grid.masked_scatter(batch.loss_mask, logprobs), grid.masked_scatter(batch.loss_mask, entropy)
+        return batch.grid(logprobs), batch.grid(entropy)
+
+
+def without_dropout(model: nn.Module) -> None:
+    """Takes dropout out of a model: what samples must be what trains, or no ratio would begin at 1."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        if hasattr(module, "attention_dropout"):
+            module.attention_dropout = 0.0
 
 
 def shards_of(policy: CausalPolicy) -> list[FSDPModule]:

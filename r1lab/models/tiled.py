@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor, nn
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from r1lab.functional.tiles import Tiles
+from r1lab.types import Tiles
 
 NAME = "r1lab_tiled"
 
 
-@contextmanager
-def tiled_attention(model: nn.Module) -> Iterator[bool]:
-    """Within it the model's layers take ``tiles``; yields whether they can."""
-    config = model.config
-    able = model._supports_attention_backend and config._attn_implementation == "sdpa"
+def take_tiles(model: nn.Module) -> bool:
+    """Lets the model's layers take ``tiles`` from now on, beside masks; False where its attention cannot."""
+    able = model._supports_attention_backend and model.config._attn_implementation in ("sdpa", NAME)
     if able:
-        config._attn_implementation = NAME
-    try:
-        yield able
-    finally:
-        if able:
-            config._attn_implementation = "sdpa"
+        model.config._attn_implementation = NAME
+    return able
 
 
-def attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: None,
-           tiles: Tiles, **options) -> tuple[Tensor, None]:  # fmt: skip
-    """Attention of a packed batch, query [R, H, T, D], key and value [R, H', T, ...] -> [R, T, H, D']."""
+def attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
+           tiles: Tiles | None = None, **options) -> tuple[Tensor, None]:  # fmt: skip
+    """Attention of a packed batch, query [R, H, T, D], key and value [R, H', T, ...] -> [R, T, H, D'].
+
+    Without tiles it is that of transformers, by the mask.
+    """
     attention = ALL_ATTENTION_FUNCTIONS["sdpa"]
+    if tiles is None:
+        return attention(module, query, key, value, attention_mask, **options)
     rows, width = query.shape[0], query.shape[2]
     query, key, value = (states.transpose(1, 2).flatten(0, 1) for states in (query, key, value))
     mixed = []
@@ -48,4 +44,4 @@ def _take(states: Tensor, places: Tensor) -> Tensor:
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
-ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, lambda *_, **__: None)
+ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])

@@ -38,6 +38,6 @@ def advantages_of(group: Group, advantage: Callable[[Tensor], Tensor]) -> list[f
 
 
 def minibatch(samples: Sequence[TrainingSample], plan: RolloutPlan, pad_id: int) -> Minibatch:
-    """Samples packed into microbatches of at most `plan.microbatch_tokens`, with their counts."""
+    """Samples packed into microbatches of at most `plan.microbatch_tokens`, one row each, with their counts."""
     counts = Counts(len(samples), sum(len(s.completion_ids) for s in samples))
-    return Minibatch(microbatches(samples, plan.row_tokens, plan.microbatch_tokens, pad_id), counts)
+    return Minibatch(microbatches(samples, plan.microbatch_tokens, plan.microbatch_tokens, pad_id), counts)

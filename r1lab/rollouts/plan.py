@@ -32,14 +32,15 @@ class RolloutPlan:
     top_k: int | Mapping[int, int]
     old_logprobs: str
     """Where the old policy's logprobs come from: "sampler" trusts the engine's, "recompute" runs the policy again."""
-    row_tokens: int
-    """Tokens of a packed row; a longer sequence has a longer row of its own."""
     microbatch_tokens: int
-    """Most tokens of one forward and backward pass."""
+    """Most tokens of one forward and backward pass, a longer sequence alone; 0 takes as many as fit into memory."""
+    activation_checkpointing: str | bool
+    """Whether activations are recomputed in the backward, layer by layer; "auto": where memory asks for it."""
 
     def __post_init__(self):
-        for name in ("questions", "group_size", "minibatches", "inner_epochs", "row_tokens", "microbatch_tokens"):
+        for name in ("questions", "group_size", "minibatches", "inner_epochs"):
             require_integer(name, getattr(self, name), 1)
+        require_integer("microbatch_tokens", self.microbatch_tokens, 0)
         require("max_new_tokens", self.max_new_tokens, 1)
         # a distribution of temperature 0 has no gradient
         require("temperature", self.temperature, 0, above=True)
@@ -73,6 +74,8 @@ class RolloutPlan:
             )
         if self.old_logprobs not in ("sampler", "recompute"):
             faults.append(f"old_logprobs={self.old_logprobs!r}: choose sampler or recompute.")
+        if self.activation_checkpointing not in ("auto", True, False):
+            faults.append(f"activation_checkpointing={self.activation_checkpointing!r}: choose auto, true or false.")
         return faults
 
     def sampling(self, stop_ids: Sequence[int]) -> SamplingParams:
@@ -84,7 +87,7 @@ class RolloutPlan:
 
         The split over minibatches is the same for any number of ranks.
 
-        >>> [len(part) for part in RolloutPlan(8, 2, 2, 1, 9, 1.0, 1.0, 0, "sampler", 9, 9).assignment(0, 1, 0, 2)]
+        >>> [len(part) for part in RolloutPlan(8, 2, 2, 1, 9, 1.0, 1.0, 0, "sampler", 9, False).assignment(0, 1, 0, 2)]
         [2, 2]
         """
         order = permutation(self.questions, seed_of("minibatches", seed, phase))

@@ -144,6 +144,7 @@ class RLStage(Stage):
         from r1lab.stages.watch import Checkpointer, Evaluator, Recorder, RunTables
         from r1lab.training.checkpoint import Checkpoints
         from r1lab.training.grpo import GRPOModule, Phases, Recipe
+        from r1lab.training.memory import FitMemory
         from r1lab.training.trainer import build_trainer, fit
 
         tables = RunTables(context.folder)
@@ -168,6 +169,7 @@ class RLStage(Stage):
             )
             judge = replace(collector, rubric=judges)
             callbacks = [
+                FitMemory(context.say),
                 Recorder(tables, rubric, self.fault_budget, progress, mirror),
                 Evaluator(
                     tables, self.evaluation, judge, heldout, self.max_steps, context.seed, progress, mirror, context.say

@@ -167,8 +167,11 @@ class GRPOModule(L.LightningModule):
         packed = self.over_all_ranks(packed, pad_id)
         with torch.no_grad():
             return [
-                dataclasses.replace(batch, batches=[self.with_old_logprobs(b, recipe, metrics) for b in batch.batches])
-                for batch in packed
+                dataclasses.replace(
+                    part,
+                    batches=[self.with_old_logprobs(b.to(self.policy.device), recipe, metrics) for b in part.batches],
+                )
+                for part in packed
             ]
 
     def with_old_logprobs(self, batch: PackedBatch, recipe: Recipe, metrics: PhaseMetrics) -> PackedBatch:

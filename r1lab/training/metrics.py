@@ -50,9 +50,8 @@ class PhaseMetrics:
         self, loss: Tensor, logprobs: Tensor, entropy: Tensor, stats: dict[str, Tensor], batch: PackedBatch
     ) -> None:
         """One microbatch of an update."""
-        ratio = torch.exp(logprobs.detach() - batch.old_logprobs)[batch.loss_mask]
-        if len(ratio):
-            self.peaks["ratio_max"] = torch.maximum(ratio.max(), torch.as_tensor(self.peaks["ratio_max"]))
+        ratio = torch.exp(logprobs.detach() - batch.old_logprobs) * batch.loss_mask
+        self.peaks["ratio_max"] = torch.maximum(ratio.max(), torch.as_tensor(self.peaks["ratio_max"]))
         self.sums["update_tokens"] += batch.loss_mask.sum()
         self.sums["loss"] += loss.detach()
         self.sums["entropy"] += entropy.detach().sum()

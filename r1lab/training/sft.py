@@ -60,10 +60,11 @@ class SFTModule(L.LightningModule):
         counts = Counts(len(samples), sum(len(s.completion_ids) for s in samples))
         total, tokens = torch.zeros(()), 0
         for batch in microbatches(samples, self.row_tokens, self.microbatch_tokens, self.pad_id):
+            batch = batch.to(self.policy.device)
             logprobs, _ = self.policy.score(batch, temperature=1.0)
             loss = TokenMean()(-logprobs, batch.loss_mask, batch.segments, counts)
             self.manual_backward(loss)
-            total, tokens = total + loss.detach(), tokens + batch.num_tokens
+            total, tokens = total + loss.detach().cpu(), tokens + batch.num_tokens
         clip_gradients(self.policy.parameters(), optim.max_grad_norm)
         set_learning_rate(optimizer.optimizer, optim.lr)
         optimizer.step()

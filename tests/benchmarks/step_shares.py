@@ -78,11 +78,10 @@ def measure(options):
     policy, pad_id = CausalPolicy(model, getattr(torch, options.dtype)), tokenizer.pad_token_id
     prompts = workload.prompts(tokenizer, options.data)
     samples = training_pass.samples_of(prompts, model.config.vocab_size)
-    plan = {"row_tokens": options.row_tokens, "microbatch_tokens": options.microbatch_tokens}
     figures = {"sampling": {"r1lab": shares(decoding(policy, prompts, pad_id))}}
     figures["sampling"]["peer"] = shares(generating(model, prompts, tokenizer))
     figures["training"] = {
-        "r1lab": shares(lambda: training_pass.packed_loss(policy, samples, plan, pad_id)),
+        "r1lab": shares(lambda: training_pass.packed_loss(policy, samples, options.microbatch_tokens, pad_id)),
         "peer": shares(lambda: training_pass.padded_loss(policy, samples, pad_id)),
     }
     return figures
@@ -92,6 +91,5 @@ if __name__ == "__main__":
     parser = machine.parser(__doc__)
     parser.add_argument("model", help="Hugging Face folder")
     parser.add_argument("--data", required=True, help="questions of GSM8K, JSONL")
-    parser.add_argument("--row-tokens", type=int, default=512)
     parser.add_argument("--microbatch-tokens", type=int, default=2048)
     machine.run(parser.parse_args(), measure)

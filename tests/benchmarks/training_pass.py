@@ -32,14 +32,14 @@ def samples_of(prompts, vocabulary):
     return samples
 
 
-def packed_loss(policy, samples, plan, pad_id):
+def packed_loss(policy, samples, microbatch_tokens, pad_id):
     """Backward of r1lab's objective without a ratio, microbatch by microbatch; the loss."""
     from r1lab.functional.aggregate import Counts, SequenceMean
     from r1lab.functional.packing import microbatches
 
     counts = Counts(len(samples), sum(len(s.completion_ids) for s in samples))
     total = 0.0
-    for batch in microbatches(samples, plan["row_tokens"], plan["microbatch_tokens"], pad_id):
+    for batch in microbatches(samples, microbatch_tokens, microbatch_tokens, pad_id):
         logprobs, _ = policy.score(batch, 1.0)
         loss = SequenceMean()(-logprobs * batch.advantages, batch.loss_mask, batch.segments, counts)
         loss.backward()
@@ -86,11 +86,11 @@ def flops(model, batches):
     return 6 * (layers * tokens + head * counted) + 12 * attended * pairs
 
 
-def share_of_machine(model, samples, plan, pad_id, dtype, counted_per_second):
+def share_of_machine(model, samples, microbatch_tokens, pad_id, dtype, counted_per_second):
     """What the pass makes of the rate of a matrix product of its size."""
     from r1lab.functional.packing import microbatches
 
-    batches = microbatches(samples, plan["row_tokens"], plan["microbatch_tokens"], pad_id)
+    batches = microbatches(samples, microbatch_tokens, microbatch_tokens, pad_id)
     tokens, counted = sum(b.num_tokens for b in batches), sum(len(s.completion_ids) for s in samples)
     size = (tokens // len(batches), model.config.hidden_size, model.config.intermediate_size)
     rate, best = flops(model, batches) * counted_per_second / counted, machine.mm_rate(*size, dtype=dtype)
@@ -111,7 +111,6 @@ def measure(options):
 
     model, tokenizer = load_model(options.model, "float32")
     policy, pad_id = CausalPolicy(model, getattr(torch, options.dtype)), tokenizer.pad_token_id
-    plan = {"row_tokens": options.row_tokens, "microbatch_tokens": options.microbatch_tokens}
     samples = samples_of(workload.prompts(tokenizer, options.data), model.config.vocab_size)
     counted, seen = sum(len(s.completion_ids) for s in samples), {"r1lab": [], "peer": []}
 
@@ -124,7 +123,7 @@ def measure(options):
         return counted / seconds
 
     compared = machine.compare(
-        lambda: rate("r1lab", lambda: packed_loss(policy, samples, plan, pad_id)),
+        lambda: rate("r1lab", lambda: packed_loss(policy, samples, options.microbatch_tokens, pad_id)),
         lambda: rate("peer", lambda: padded_loss(policy, samples, pad_id)),
         options.repeats,
     )
@@ -136,7 +135,7 @@ def measure(options):
         "tokens": counted,
         **compared,
         "loss_and_gradient_norm": {side: values[0] for side, values in seen.items()},
-        **share_of_machine(model, samples, plan, pad_id, options.dtype, compared["r1lab"]),
+        **share_of_machine(model, samples, options.microbatch_tokens, pad_id, options.dtype, compared["r1lab"]),
     }
 
 
@@ -144,6 +143,5 @@ if __name__ == "__main__":
     parser = machine.parser(__doc__)
     parser.add_argument("model", help="Hugging Face folder")
     parser.add_argument("--data", required=True, help="questions of GSM8K, JSONL")
-    parser.add_argument("--row-tokens", type=int, default=512, help="as local R1-Zero runs of SmolLM2 pack")
-    parser.add_argument("--microbatch-tokens", type=int, default=2048)
+    parser.add_argument("--microbatch-tokens", type=int, default=2048, help="as local R1-Zero runs of SmolLM2 pack")
     machine.run(parser.parse_args(), measure)

@@ -102,3 +102,20 @@ def test_packed_logprobs_come_back_in_the_order_of_the_samples(tiny_model, token
         logprobs, _ = policy.score(batch, 1.0)
         for mine, old in zip(unpack(logprobs, batch), unpack(batch.old_logprobs, batch)):
             torch.testing.assert_close(mine.float(), old.float(), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_sequences_too_long_for_a_mask_have_the_same_gradient(family, tiny_model, tokenizer, monkeypatch):
+    policy = CausalPolicy(tiny_model(family, torch.float64))
+    samples, found = sampled(policy, tokenizer), []
+    for largest in (2**24, 50):
+        monkeypatch.setattr("r1lab.functional.tiles.LARGEST_MASK", largest)
+        (batch,) = microbatches(samples, 4096, 4096, tokenizer.pad_token_id)
+        assert any(tile.mask is None for tile in batch.tiles.tiles) == (largest == 50)
+        policy.zero_grad()
+        logprobs, _ = policy.score(batch, 1.0)
+        (logprobs * batch.advantages).sum().backward()
+        gradient = torch.cat([p.grad.flatten() for p in policy.parameters() if p.grad is not None])
+        found.append((logprobs.detach(), gradient))
+    for masked, causal in zip(*found):
+        assert (masked - causal).norm() < 1e-7 * masked.norm()

@@ -27,7 +27,7 @@ from r1lab.types import Score, Status
 
 PLAN = RolloutPlan(
     questions=4, group_size=3, minibatches=2, inner_epochs=1, max_new_tokens=10, temperature=1.0, top_p=1.0, top_k=0,
-    old_logprobs="sampler", row_tokens=64, microbatch_tokens=128,
+    old_logprobs="sampler", microbatch_tokens=128, activation_checkpointing=False,
 )  # fmt: skip
 
 

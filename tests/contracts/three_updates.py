@@ -51,7 +51,7 @@ def main(kind: str, devices: str, folder: str, refilled: str = "") -> None:
     rubric = Rubric({"random": RandomReward(weight=1.0, seed=0)})
     plan = RolloutPlan(
         questions=4, group_size=3, minibatches=1, inner_epochs=1, max_new_tokens=12, temperature=1.0, top_p=1.0,
-        top_k=0, old_logprobs="sampler", row_tokens=64, microbatch_tokens=128,
+        top_k=0, old_logprobs="sampler", microbatch_tokens=128, activation_checkpointing=False,
     )  # fmt: skip
     objective = Objective(GroupNormalized(1e-6, 0), Clipped(0.2, 0.2), KL(0.1, "k3"), SequenceMean())
     optim = AdamW(lr=1e-3, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, max_grad_norm=1.0)

@@ -17,11 +17,19 @@ def batch_of(*rows):
     return pack([[bundle(*one) for one in row] for row in rows], pad_id=0)
 
 
+def mask_of(tile):
+    """The tile's mask, or what it stands for."""
+    if tile.mask is not None:
+        return tile.mask
+    assert tile.queries.shape == tile.keys.shape and len(tile.keys) == 1
+    return torch.ones(1, 1, *2 * tile.keys.shape[1:], dtype=torch.bool).tril()
+
+
 def seen(tiles, num_places):
     """bool [R * T, R * T] as the tiles have it, with padding's queries as `found` gives them."""
     masks = []
     for tile in tiles.tiles:
-        for keys, mask in zip(tile.keys, tile.mask[:, 0]):
+        for keys, mask in zip(tile.keys, mask_of(tile)[:, 0]):
             for row in mask:
                 masks.append(torch.zeros(num_places, dtype=torch.bool).index_fill(0, keys[row], True))
     return torch.stack(masks)[tiles.found]
@@ -42,6 +50,17 @@ def test_every_id_attends_as_in_whole_rows():
     assert (~real).sum() > 0 and torch.equal(got[real], expected(batch)[real])
 
 
+def test_long_sequences_stand_alone_without_a_mask(monkeypatch):
+    batch = batch_of([(3, [2, 7, 6]), (1, [4])], [(5, [1, 1, 12])])
+    monkeypatch.setattr("r1lab.functional.tiles.LARGEST_MASK", 100)
+    tiles = tiles_of(batch.branches, batch.segments)
+    # 4, 6 and 7 are alike, and 3 * 7 * 10 products too many; 12 see 5 more
+    assert [tuple(tile.keys.shape) for tile in tiles.tiles if tile.mask is None] == [(1, 17)]
+    assert [tuple(tile.queries.shape) for tile in tiles.tiles if tile.mask is not None][-3:] == [(1, 4), (1, 6), (1, 7)]
+    real = batch.branches.flatten() >= 0
+    assert torch.equal(seen(tiles, batch.ids.numel())[real], expected(batch)[real])
+
+
 def test_a_tile_is_hardly_padded():
     batch = batch_of([(3, [2, 3, 4, 9])])
     tiles = tiles_of(batch.branches, batch.segments).tiles
@@ -57,5 +76,5 @@ def test_padding_alone_attends_to_itself():
 def test_keys_are_seen_once():
     batch = batch_of([(3, [2, 7, 1]), (1, [4])])
     for tile in tiles_of(batch.branches, batch.segments).tiles:
-        for keys, mask in zip(tile.keys, tile.mask[:, 0]):
+        for keys, mask in zip(tile.keys, mask_of(tile)[:, 0]):
             assert all(len(set(keys[row].tolist())) == row.sum() for row in mask)

@@ -1,0 +1,168 @@
+"""What training takes of a device's memory: forecast by two small probes, and what is done where it is too much."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from r1lab.errors import ConfigError
+from r1lab.functional.logprobs import WORKING_BYTES
+from r1lab.functional.packing import pack
+from r1lab.functional.schedules import as_schedule
+from r1lab.types import TrainingSample
+
+if TYPE_CHECKING:
+    from r1lab.models.causal import CausalPolicy
+    from r1lab.training.grpo import GRPOModule
+
+PROBES = (32, 96)
+"""Tokens of the two probes: what a forward keeps is a line over its tokens."""
+USABLE = 0.85
+"""Share of the memory that is planned with; the allocator and everything small have the rest."""
+MOST_TOKENS = 65_536
+"""A microbatch that is chosen here has at most so many tokens, or the longest sequence: beyond, nothing gets faster."""
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Bytes that training takes on one device."""
+
+    fixed: int
+    """Weights, gradients, two moments of the optimizer, the reference, one chunk of logits."""
+    per_token: float
+    """Activations of a microbatch's token that wait for the backward."""
+    per_token_checkpointed: float
+    """The same where each layer keeps its input alone, and one layer at a time is computed again."""
+
+    def bytes(self, tokens: int, checkpointing: bool) -> int:
+        """Memory of a microbatch of so many tokens, padding included."""
+        return int(self.fixed + tokens * (self.per_token_checkpointed if checkpointing else self.per_token))
+
+    def most_tokens(self, room: int, checkpointing: bool) -> int:
+        """Tokens of the largest microbatch that fits; 0 or less where none does."""
+        per_token = self.per_token_checkpointed if checkpointing else self.per_token
+        return int((room - self.fixed) // max(per_token, 1.0))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a microbatch is computed."""
+
+    tokens: int
+    checkpointing: bool
+    """Whether activations are recomputed in the backward, layer by layer."""
+
+
+def layout(forecast: Forecast, room: int, longest: int, microbatch_tokens: int, checkpointing: str | bool) -> Layout:
+    """The layout that fits into `room` bytes: as large as asked, or as large as fits where 0 tokens are asked for.
+
+    longest: tokens of the longest sequence, which no microbatch parts. Recomputing costs a forward more, so it is done
+    where nothing else fits. Raises ConfigError where it does not either; who sets checkpointing himself is believed.
+
+    >>> layout(Forecast(100, 10.0, 1.0), room=400, longest=20, microbatch_tokens=0, checkpointing="auto")
+    Layout(tokens=30, checkpointing=False)
+    >>> layout(Forecast(100, 10.0, 1.0), room=400, longest=20, microbatch_tokens=80, checkpointing="auto")
+    Layout(tokens=80, checkpointing=True)
+    """
+    asked = max(microbatch_tokens, longest)
+    for recomputed in (False, True) if checkpointing == "auto" else (checkpointing,):
+        fits = forecast.most_tokens(room, recomputed)
+        if asked <= fits or checkpointing != "auto":
+            return Layout(microbatch_tokens or max(longest, min(fits, MOST_TOKENS)), recomputed)
+    raise ConfigError(
+        "A microbatch does not fit into memory, not even with activations recomputed.",
+        f"{asked:,} tokens need {forecast.bytes(asked, True) / 1e9:.1f} GB, {room / 1e9:.1f} GB can be used; "
+        f"{forecast.fixed / 1e9:.1f} GB are weights, gradients, optimizer and reference",
+        (f"stage.plan.microbatch_tokens={fits} fits." if fits >= longest else
+         "The longest sequence alone does not fit: lower stage.plan.max_new_tokens, take more devices with "
+         "strategy=fsdp, or a smaller model.")
+        + " stage.plan.activation_checkpointing=true goes on without this check.",
+    )  # fmt: skip
+
+
+class FitMemory(L.Callback):
+    """Chooses the layout of a module's microbatches once its weights lie where they train."""
+
+    def __init__(self, say: Any):
+        self.say = say
+
+    def on_fit_start(self, trainer: L.Trainer, module: GRPOModule) -> None:
+        plan = module.recipe.plan
+        room = int(USABLE * device_bytes(module.policy.device, trainer.num_devices))
+        found = forecast(module.policy, [model for name, model in module.models.items() if name != "policy"])
+        longest = int(as_schedule(plan.max_new_tokens).bounds[1])
+        chosen = layout(found, room, longest, plan.microbatch_tokens, plan.activation_checkpointing)
+        if chosen.checkpointing:
+            recompute(module.policy)
+        if chosen.checkpointing or not plan.microbatch_tokens:
+            recomputed = ", activations are recomputed in the backward" if chosen.checkpointing else ""
+            need = found.bytes(chosen.tokens, chosen.checkpointing)
+            self.say(f"Microbatches of {chosen.tokens:,} tokens: {need / 1e9:.1f} of {room / 1e9:.1f} GB{recomputed}")
+        module.recipe = replace(module.recipe, plan=replace(plan, microbatch_tokens=chosen.tokens))
+
+
+def recompute(policy: CausalPolicy) -> None:
+    """Has each layer of the model keep its input alone, and compute the rest again in the backward."""
+    # transformers renames it in 5.24 and takes the old name with a warning
+    name = "activation_checkpointing_enable"
+    enable = getattr(policy.model, name, None) or policy.model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
+def forecast(policy: CausalPolicy, frozen: Iterable[CausalPolicy] = ()) -> Forecast:
+    """The forecast of a policy that trains beside frozen ones; computes two short forwards, on all ranks alike."""
+    few, many = (saved_bytes(policy, tokens) for tokens in PROBES)
+    per_token = (many - few) / (PROBES[1] - PROBES[0])
+    config = policy.config
+    kept = config.num_hidden_layers * config.hidden_size * policy.model.dtype.itemsize
+    weights = sum(local_bytes(p) * (4 if p.requires_grad else 1) for p in policy.parameters())
+    others = sum(local_bytes(p) for model in frozen for p in model.parameters())
+    # what does not grow with the tokens: weights converted for the products, where autocast does that
+    converted = max(0, many - per_token * PROBES[1])
+    fixed = int(weights + others + converted) + WORKING_BYTES
+    return Forecast(fixed, per_token, kept + per_token / config.num_hidden_layers)
+
+
+def saved_bytes(policy: CausalPolicy, tokens: int) -> int:
+    """Bytes that a forward over one sequence of so many tokens keeps for its backward, weights not counted."""
+    held: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        origin = tensor if tensor._base is None else tensor._base
+        if not (origin.is_leaf and origin.requires_grad):
+            storage = tensor.untyped_storage()
+            held[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    zeros = torch.zeros(tokens, dtype=torch.long)
+    sample = TrainingSample(zeros[:1], zeros[1:], zeros[1:].float(), 1.0)
+    batch = pack([[[sample]]], pad_id=0).to(policy.device)
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        logprobs, _ = policy.score(batch, 1.0)
+    # the graph has kept every tensor alive until here, so no two had one address
+    del logprobs
+    return sum(held.values())
+
+
+def local_bytes(parameter: Tensor) -> int:
+    """Bytes that this rank holds of a parameter."""
+    shard = parameter.to_local() if hasattr(parameter, "to_local") else parameter
+    return shard.nbytes
+
+
+def device_bytes(device: torch.device, processes: int) -> int:
+    """Memory of a GPU, or of the machine (or what its container allows) for each of the processes on it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if CGROUP_LIMIT.exists() and (limit := CGROUP_LIMIT.read_text().strip()).isdigit():
+        total = min(total, int(limit))
+    return total // processes

@@ -1,0 +1,107 @@
+"""The memory forecast against what a forward really keeps, and recomputed activations against kept ones."""
+
+import doctest
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from r1lab.errors import ConfigError
+from r1lab.functional.packing import microbatches
+from r1lab.models.causal import CausalPolicy
+from r1lab.training import memory
+from r1lab.training.memory import FitMemory, Forecast, Layout, forecast, layout, recompute, saved_bytes
+from r1lab.training.reference import frozen_copy
+from r1lab.types import TrainingSample
+
+FAMILIES = ["deepseek_v3", "llama"]
+
+
+def test_the_examples_of_the_docstrings_hold():
+    assert doctest.testmod(memory).failed == 0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_longer_forward_keeps_what_two_short_ones_foretell(family, tiny_model):
+    policy = CausalPolicy(tiny_model(family))
+    found = forecast(policy)
+    # masks, small beside the rest, grow with the square of a sequence
+    assert found.per_token * 200 == pytest.approx(saved_bytes(policy, 200), rel=0.1)
+    weights = sum(p.nbytes for p in policy.parameters())
+    assert found.fixed >= 4 * weights
+    # a frozen policy has weights and nothing else
+    assert forecast(policy, [frozen_copy(policy)]).fixed - found.fixed == pytest.approx(weights, abs=1e4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_recomputed_activations_give_the_same_gradient_and_are_not_kept(family, tiny_model, tokenizer):
+    policy = CausalPolicy(tiny_model(family))
+    prompt = torch.arange(5, 20)
+    samples = [TrainingSample(prompt, torch.arange(30, 30 + n), torch.zeros(n), 1.0) for n in (4, 9, 6)]
+    (batch,) = microbatches(samples, 100, 100, tokenizer.pad_token_id)
+
+    def gradient():
+        policy.zero_grad()
+        policy.score(batch, 1.0)[0].sum().backward()
+        return torch.cat([p.grad.flatten() for p in policy.parameters() if p.grad is not None])
+
+    policy.train()
+    kept, plain = saved_bytes(policy, 200), gradient()
+    recompute(policy)
+    assert torch.equal(gradient(), plain) and plain.norm() > 0
+    assert saved_bytes(policy, 200) < 0.3 * kept
+
+
+def test_what_does_not_fit_is_told_with_what_does():
+    found = Forecast(fixed=10**9, per_token=1e6, per_token_checkpointed=1e5)
+    assert layout(found, 3 * 10**9, 1000, 1500, "auto") == Layout(1500, False)
+    assert layout(found, 3 * 10**9, 1000, 2500, "auto") == Layout(2500, True)
+    assert layout(found, 3 * 10**9, 1000, 2500, False) == Layout(2500, False), "who says so is believed"
+    assert layout(found, 3 * 10**9, 1000, 0, "auto") == Layout(2000, False)
+    assert layout(found, 3 * 10**9, 5000, 0, "auto") == Layout(20_000, True)
+    with pytest.raises(ConfigError, match="microbatch_tokens=20000 fits"):
+        layout(found, 3 * 10**9, 1000, 30_000, "auto")
+    with pytest.raises(ConfigError, match="longest sequence alone does not fit"):
+        layout(found, 3 * 10**9, 30_000, 0, "auto")
+
+
+def recomputes(policy):
+    return policy.model.model.layers[0].gradient_checkpointing
+
+
+@dataclass(frozen=True)
+class Plan:
+    max_new_tokens: int = 50
+    microbatch_tokens: int = 1000
+    activation_checkpointing: str = "auto"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    plan: Plan
+
+
+def test_a_small_device_recomputes_and_says_so(tiny_model, monkeypatch):
+    policy = CausalPolicy(tiny_model("llama"))
+    policy.train()
+    module = SimpleNamespace(policy=policy, models={"policy": policy}, recipe=Recipe(Plan()))
+    said, need = [], forecast(policy)
+    for room in (need.bytes(1200, False), need.bytes(1200, True)):
+        monkeypatch.setattr(memory, "device_bytes", lambda *_, room=room: room / memory.USABLE)
+        FitMemory(said.append).on_fit_start(SimpleNamespace(num_devices=1), module)
+        assert recomputes(policy) == bool(said)
+    assert len(said) == 1 and "1,000 tokens" in said[0] and "recomputed" in said[0]
+    module.recipe = replace(module.recipe, plan=Plan(microbatch_tokens=0))
+    FitMemory(said.append).on_fit_start(SimpleNamespace(num_devices=1), module)
+    assert module.recipe.plan.microbatch_tokens > 1000
+
+
+def test_dropout_is_taken_out_of_a_policy(tiny_model):
+    model = tiny_model("llama")
+    for layer in model.model.layers:
+        layer.self_attn.attention_dropout = 0.5
+    policy = CausalPolicy(model).train()
+    batch = microbatches([TrainingSample(torch.arange(5, 9), torch.arange(20, 40), torch.zeros(20), 1.0)], 64, 64, 0)[0]
+    first, second = (policy.score(batch, 1.0)[0] for _ in range(2))
+    assert torch.equal(first, second)
