@@ -139,6 +139,7 @@ class RLStage(Stage):
               rewards: Mapping[str, Reward]) -> Checkpoints:  # fmt: skip
         """Runs the phases that are not done yet; returns the checkpoints."""
         from r1lab.models.causal import CausalPolicy
+        from r1lab.records.aside import Aside
         from r1lab.records.progress import RL_COLUMNS, track
         from r1lab.rollouts.collect import Collector
         from r1lab.stages.watch import Checkpointer, Evaluator, Recorder, RunTables
@@ -157,6 +158,7 @@ class RLStage(Stage):
             rubric = stack.enter_context(closing(Rubric(rewards)))
             judges = stack.enter_context(closing(Rubric(self.evaluation.rewards)))
             mirror = stack.enter_context(context.mirror())
+            aside = stack.enter_context(closing(Aside()))
             policy = CausalPolicy(model, self.policy.compute())
             engine = self.engine(policy=policy, pad_id=tokenizer.pad_token_id)
             collector = Collector(engine, tokenizer, self.template, rubric)
@@ -170,12 +172,12 @@ class RLStage(Stage):
             judge = replace(collector, rubric=judges)
             callbacks = [
                 FitMemory(context.say),
-                Recorder(tables, rubric, self.fault_budget, progress, mirror),
+                Recorder(tables, aside, rubric, self.fault_budget, progress, mirror),
                 Evaluator(
                     tables, self.evaluation, judge, heldout, self.max_steps, context.seed, progress, mirror, context.say
                 ),
                 # last: a checkpoint vouches for the rows and evaluations before it
-                Checkpointer(checkpoints, tokenizer, self.checkpoint_steps, self.max_steps, newest),
+                Checkpointer(checkpoints, tokenizer, self.checkpoint_steps, self.max_steps, newest, aside),
             ]
             trainer = build_trainer(self.strategy, callbacks)
             last = self.max_steps // self.plan.updates

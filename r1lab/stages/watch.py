@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import lightning as L
 from r1lab import ranks
 from r1lab.disk import write_json_atomic
 from r1lab.evaluation.run import Evaluation, outcome, summarize
+from r1lab.records.aside import Aside
 from r1lab.records.ledger import Ledger
 from r1lab.records.loggers import JsonlLog
 from r1lab.records.progress import Progress
@@ -21,6 +23,7 @@ from r1lab.rewards.rubric import FaultBudget, Rubric
 from r1lab.rollouts.collect import Collector
 from r1lab.training.checkpoint import Checkpoints
 from r1lab.training.grpo import GRPOModule
+from r1lab.training.metrics import PhaseReport
 from r1lab.training.sft import SFTModule
 from r1lab.types import Group, Question, Rollout
 from r1lab.verifiers.math_answer import same
@@ -74,9 +77,10 @@ class RunTables(Ledger):
 
 @dataclass(eq=False)
 class Recorder(L.Callback):
-    """Writes what a phase did: Parquet rows, a JSON line, the progress line, the mirror."""
+    """Writes what a phase did: Parquet rows and a JSON line beside the next phase, the progress line, the mirror."""
 
     tables: RunTables
+    aside: Aside
     rubric: Rubric
     budget: FaultBudget
     progress: Progress
@@ -101,15 +105,9 @@ class Recorder(L.Callback):
         spent = max(sum(s for name, s in seconds.items() if name != "evaluation"), 1e-9)
         row["tokens_per_second"] = report.metrics["tokens_sampled"] / spent
         with module.clock("records"):
-            weights = self.rubric.weights(report.start_step)
-            self.tables.write_groups(
-                report.groups, weights, report.phase, report.start_step, "train", rank, report.advantages
-            )
-            if rank == 0:
-                self.tables.steps.write(report.phase, [row])
-                self.tables.log.write(row)
-                if self.mirror is not None:
-                    self.mirror.log_metrics({k: v for k, v in row.items() if k not in ("phase", "step")}, report.step)
+            self.aside.add(partial(self.write, report, self.rubric.weights(report.start_step), row, rank))
+            if rank == 0 and self.mirror is not None:
+                self.mirror.log_metrics({k: v for k, v in row.items() if k not in ("phase", "step")}, report.step)
         self.progress.update(
             report.step,
             reward=row["reward"],
@@ -122,6 +120,14 @@ class Recorder(L.Callback):
         self._unjudged += [r for g in report.groups for r in g.rollouts]
         if self.budget(self._unjudged):
             self._unjudged = []
+
+    def write(self, report: PhaseReport, weights: Mapping[str, float], row: Mapping[str, Any], rank: int) -> None:
+        """The rows of a phase; those that all ranks have together are the first one's."""
+        step = report.start_step
+        self.tables.write_groups(report.groups, weights, report.phase, step, "train", rank, report.advantages)
+        if rank == 0:
+            self.tables.steps.write(report.phase, [row])
+            self.tables.log.write(row)
 
 
 @dataclass(eq=False)
@@ -206,6 +212,8 @@ class Checkpointer(L.Callback):
     every_steps: int
     max_steps: int
     resume_from: Path | None
+    aside: Aside | None = None
+    """Where rows are written that a checkpoint vouches for."""
     _seen: int = 0
 
     def on_train_start(self, trainer: L.Trainer, module: GRPOModule | SFTModule) -> None:
@@ -218,4 +226,6 @@ class Checkpointer(L.Callback):
         self._seen = module.step
         if due or module.step >= self.max_steps:
             with module.clock("checkpoint"):
+                if self.aside is not None:
+                    self.aside.finish()
                 self.checkpoints.save(module, self.tokenizer, module.state)

@@ -42,7 +42,7 @@ class AdamW:
             betas=(self.beta1, self.beta2),
             eps=self.eps,
             weight_decay=self.weight_decay,
-            foreach=True,
+            fused=True,
         )
 
 

@@ -40,4 +40,4 @@ def ragged(longest):
 
 def groups(values):
     """Values of all completions, group by group."""
-    return [values[start : start + GROUP_SIZE] for start in range(0, NUM_ROLLOUTS, GROUP_SIZE)]
+    return [values[start : start + GROUP_SIZE] for start in range(0, len(values), GROUP_SIZE)]

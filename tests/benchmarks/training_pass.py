@@ -35,16 +35,23 @@ def samples_of(prompts, vocabulary):
 def packed_loss(policy, samples, microbatch_tokens, pad_id):
     """Backward of r1lab's objective without a ratio, microbatch by microbatch; the loss."""
     from r1lab.functional.aggregate import Counts, SequenceMean
-    from r1lab.functional.packing import microbatches
 
     counts = Counts(len(samples), sum(len(s.completion_ids) for s in samples))
     total = 0.0
-    for batch in microbatches(samples, microbatch_tokens, microbatch_tokens, pad_id):
+    for batch in batches_of(samples, microbatch_tokens, pad_id):
+        batch = batch.to(policy.device)
         logprobs, _ = policy.score(batch, 1.0)
         loss = SequenceMean()(-logprobs * batch.advantages, batch.loss_mask, batch.segments, counts)
         loss.backward()
-        total += loss.item()
-    return total
+        total += loss.detach()
+    return float(total)
+
+
+def batches_of(samples, microbatch_tokens, pad_id):
+    """The samples packed as r1lab trains on them."""
+    from r1lab.functional.packing import microbatches
+
+    return microbatches(samples, microbatch_tokens, microbatch_tokens, pad_id)
 
 
 def padded_loss(policy, samples, pad_id):
@@ -58,6 +65,7 @@ def padded_loss(policy, samples, pad_id):
         ids = pad_sequence(rows, batch_first=True, padding_value=pad_id)
         lengths = torch.tensor([len(s.completion_ids) for s in group])
         seen = torch.arange(ids.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
+        ids, lengths, seen = (t.to(policy.device) for t in (ids, lengths, seen))
         width = int(lengths.max())  # a group's prompts are one, so its completions begin together
         with policy.precision():
             found = policy.model(ids, attention_mask=seen.long(), logits_to_keep=width + 1, use_cache=False)
@@ -65,11 +73,11 @@ def padded_loss(policy, samples, pad_id):
         chosen = logits.gather(-1, ids[:, -width:, None]).squeeze(-1)
         # row by row: a logsumexp of all of them would hold another copy of the logits
         logprobs = chosen - torch.stack([torch.logsumexp(row, dim=-1) for row in logits])
-        mean = (logprobs * (torch.arange(width) < lengths[:, None])).sum(1) / lengths
-        loss = -(mean * torch.tensor([s.advantage for s in group])).sum() / len(samples)
+        mean = (logprobs * (torch.arange(width, device=ids.device) < lengths[:, None])).sum(1) / lengths
+        loss = -(mean * torch.tensor([s.advantage for s in group], device=ids.device)).sum() / len(samples)
         loss.backward()
-        total += loss.item()
-    return total
+        total += loss.detach()
+    return float(total)
 
 
 def flops(model, batches):
@@ -82,15 +90,15 @@ def flops(model, batches):
     layers = sum(part.weight.numel() for part in model.base_model.modules() if isinstance(part, nn.Linear))
     tokens, counted = (sum(count) for count in zip(*((b.num_tokens, int(b.loss_mask.sum())) for b in batches)))
     pairs = sum(int(attention_mask(b.branches, b.segments).sum()) for b in batches)
-    attended = config.num_hidden_layers * config.num_attention_heads * config.head_dim
+    # of all heads together; Qwen2 names no width of a head
+    width = config.num_attention_heads * getattr(config, "head_dim", config.hidden_size // config.num_attention_heads)
+    attended = config.num_hidden_layers * width
     return 6 * (layers * tokens + head * counted) + 12 * attended * pairs
 
 
 def share_of_machine(model, samples, microbatch_tokens, pad_id, dtype, counted_per_second):
     """What the pass makes of the rate of a matrix product of its size."""
-    from r1lab.functional.packing import microbatches
-
-    batches = microbatches(samples, microbatch_tokens, microbatch_tokens, pad_id)
+    batches = batches_of(samples, microbatch_tokens, pad_id)
     tokens, counted = sum(b.num_tokens for b in batches), sum(len(s.completion_ids) for s in samples)
     size = (tokens // len(batches), model.config.hidden_size, model.config.intermediate_size)
     rate, best = flops(model, batches) * counted_per_second / counted, machine.mm_rate(*size, dtype=dtype)
