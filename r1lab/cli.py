@@ -47,6 +47,7 @@ def stop(error: R1LabError) -> None:
 
 def main() -> None:
     """The console command `r1lab`, and `python -m r1lab`."""
+    processes.look_for_garbage_seldom()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     asked_for_all = os.environ.get(FULL_ERROR)
     os.environ[FULL_ERROR] = "1"  # Hydra raises its errors then; otherwise it prints them and leaves

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +27,9 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
     root = Path(config.run.root)
     parents = stage.parents()
     key, name = run_address(plain, parents), config.run.name
-    command = own_command(overrides)
     if not processes.is_first():
         record = RunRecord.attach(root, name, key)
-        stage.run(context(record, tracker, plain, command, first_rank=False))
+        stage.run(context(record, tracker, plain, first_rank=False))
         return
     with RunRecord.open(
         root,
@@ -50,17 +48,8 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
             print(report.read_text() if report.exists() else f"Its report is not there any more: {report}")
         else:
             with no_traces():
-                stage.run(context(record, tracker, plain, command, first_rank=True))
+                stage.run(context(record, tracker, plain, first_rank=True))
         print(record.folder)
-
-
-def own_command(overrides: list[str]) -> list[str]:
-    """The command of this run alone, which starts its other ranks; a multirun's process has that of the whole sweep."""
-    from hydra.core.hydra_config import HydraConfig
-
-    sources = HydraConfig.get().runtime.config_sources
-    folders = [f"--config-dir={source.path}" for source in sources if source.provider == "command-line"]
-    return [sys.executable, "-m", "r1lab", *folders, *overrides, "hydra.mode=RUN"]
 
 
 @contextmanager
@@ -75,12 +64,10 @@ def no_traces() -> Iterator[None]:
         ranks.leave()
 
 
-def context(
-    record: RunRecord, tracker: Tracker, plain: dict[str, Any], command: list[str], first_rank: bool
-) -> Context:
+def context(record: RunRecord, tracker: Tracker, plain: dict[str, Any], first_rank: bool) -> Context:
     """What the stage is given."""
     store = Store(Path(plain["run"]["root"]) / "artifacts")
-    return Context(record, store, plain["run"]["seed"], tracker, plain, command, first_rank)
+    return Context(record, store, plain["run"]["seed"], tracker, plain, first_rank)
 
 
 def run_address(plain: dict[str, Any], parents: dict[str, str]) -> str:

@@ -5,7 +5,9 @@ A launcher that starts all of them itself (torchrun, Slurm) is recognised by wha
 
 from __future__ import annotations
 
+import gc
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -15,10 +17,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 
+from r1lab.errors import R1LabError, Terminated
+
 WAITS = "R1LAB_WAITS"
 """Set in processes that `together` started: they wait on their standard input for a line of the first one."""
 LAUNCHERS = ("RANK", "LOCAL_RANK", "SLURM_NTASKS")
 """What those leave in the environment who start every process themselves."""
+ALLOCATIONS = 100_000
+"""Objects after which Python looks for circles of garbage; its own 700 cost a tenth of the time that imports take."""
 GRACE_SECONDS = 10.0
 """How long the first process may take to fail by itself after another one has died."""
 
@@ -29,21 +35,25 @@ def is_first() -> bool:
     return all(int(os.environ.get(place, "0")) == 0 for place in places)
 
 
-@contextmanager
-def together(command: Sequence[str], size: int, imports: Sequence[str]) -> Iterator[Callable[[], None]]:
-    """Has `size` processes of `command` on this machine within the block; none are started where a launcher did it.
+def look_for_garbage_seldom() -> None:
+    """To be called before the imports, which make a million objects that all stay."""
+    gc.set_threshold(ALLOCATIONS)
 
-    The others import `imports` and enter the same block. What it is given is a meeting: the first process passes it and
-    lets the others pass, who wait there. An error that comes to them before waits there too, for the first one will
-    have it as well, and say it. They end with the first one, whatever ends it. When another one dies, so does the
-    first, for it would wait for that one forever.
+
+@contextmanager
+def together(work: Callable[[], None], size: int, imports: Sequence[str]) -> Iterator[Callable[[], None]]:
+    """Has `size` processes of a run on this machine within the block; none are started where a launcher did it.
+
+    The others are sent `work` (pickled), import `imports`, and call it, by which they enter the same block. What it is
+    given is a meeting: the first process passes it and lets the others pass, who wait there. An error that comes to
+    them before waits there too, for the first one will have it as well, and say it. They end with the first one,
+    whatever ends it. When another one dies, so does the first, for it would wait for that one forever.
     """
     if WAITS in os.environ:
-        first = _First(imports)
         try:
-            yield first.meet
+            yield _meet_first
         except BaseException:
-            first.meet()
+            _meet_first()
             raise
         return
     if size == 1 or any(name in os.environ for name in LAUNCHERS):
@@ -54,7 +64,7 @@ def together(command: Sequence[str], size: int, imports: Sequence[str]) -> Itera
     os.environ["LOCAL_RANK"] = "0"
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", str(_free_port()))
-    others = _Others(command, size)
+    others = _Others(work, size, imports)
     try:
         yield others.meet
         others.join()
@@ -67,23 +77,28 @@ def together(command: Sequence[str], size: int, imports: Sequence[str]) -> Itera
 class _Others:
     """Every process of this machine but the first, and a thread that watches them."""
 
-    def __init__(self, command: Sequence[str], size: int):
+    def __init__(self, work: Callable[[], None], size: int, imports: Sequence[str]):
         self._ended = threading.Event()
         # a session of their own: Ctrl-C is the first one's to answer, and it takes them along
         self._processes = [
             subprocess.Popen(
-                command, env=os.environ | {"LOCAL_RANK": str(rank), WAITS: "1"}, text=True, stdin=subprocess.PIPE,
-                start_new_session=True,
+                [sys.executable, "-m", "r1lab.processes", *imports], stdin=subprocess.PIPE, start_new_session=True,
+                env=os.environ | {"LOCAL_RANK": str(rank), WAITS: "1"},
             )
             for rank in range(1, size)
         ]  # fmt: skip
+        for process in self._processes:
+            with suppress(BrokenPipeError):  # it died: the watching thread says so
+                pickle.dump(work, process.stdin)
+                process.stdin.flush()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def meet(self) -> None:
         """Lets them pass."""
         for process in self._processes:
-            with suppress(BrokenPipeError):  # it died: the watching thread says so
-                print("go", file=process.stdin, flush=True)
+            with suppress(BrokenPipeError):
+                process.stdin.write(b"go\n")
+                process.stdin.flush()
 
     def join(self) -> None:
         """Waits until all are through; one that still waits is through when its input ends."""
@@ -109,20 +124,31 @@ class _Others:
                         os._exit(1)
 
 
-class _First:
-    """The process that started this one, which ends with it, in silence."""
+def main() -> None:
+    """Another process of a run: gets ready, does the work it is sent, and ends with the one that started it."""
+    look_for_garbage_seldom()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    work = pickle.load(sys.stdin.buffer)
+    for name in sys.argv[1:]:
+        import_module(name)
+    try:
+        work()
+    except R1LabError as error:
+        sys.exit(f"\n{type(error).__name__}: {error}")
+    except Terminated:
+        sys.exit(143)
 
-    def __init__(self, imports: Sequence[str]):
-        self._met = False
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-        for name in imports:
-            import_module(name)
 
-    def meet(self) -> None:
-        """Waits until the first process lets this one pass."""
-        if not self._met and not sys.stdin.readline():
-            os._exit(0)
-        self._met = True
+def _meet_first() -> None:
+    """Waits until the first process lets this one pass."""
+    global _met
+    if not _met and not sys.stdin.buffer.readline():
+        os._exit(0)
+    _met = True
+
+
+_met = False
+"""Whether this process has met the first one: it need not do so again."""
 
 
 def _end_with(parent: int) -> None:
@@ -135,3 +161,7 @@ def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
+
+
+if __name__ == "__main__":
+    main()

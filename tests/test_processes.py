@@ -12,17 +12,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = """
 import os, sys, time
+from functools import partial
 from pathlib import Path
 from r1lab.processes import is_first, together
 
-folder, size, ending = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-rank, before = os.environ.get("LOCAL_RANK", "0"), dict(os.environ)
-
-def tell(what):
+def run(folder, size, ending):
+  rank, before = os.environ.get("LOCAL_RANK", "0"), dict(os.environ)
+  def tell(what):
     (folder / f"{what}.{rank}").write_text(str(os.getpid()))
-
-command = [sys.executable, *sys.argv]
-with together(command, size, imports=("colorsys",)) as meet:
+  with together(partial(run, folder, size, ending), size, imports=("colorsys",)) as meet:
     tell("entered")
     if not is_first():
         assert "colorsys" in sys.modules
@@ -44,18 +42,18 @@ with together(command, size, imports=("colorsys",)) as meet:
     if ending == "another fails":
         raise SystemExit(3)
     tell(f"world {os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}".replace("/", ""))
-tell("left")
-assert not is_first() or dict(os.environ) == before
+  tell("left")
+  assert not is_first() or dict(os.environ) == before
 """
 
 
 def start(folder, size, ending, **environment):
-    script = folder / "script.py"
-    script.write_text(SCRIPT)
+    (folder / "script.py").write_text(SCRIPT)
+    command = f"from pathlib import Path; import script; script.run(Path({str(folder)!r}), {size}, {ending!r})"
     plain = {k: v for k, v in os.environ.items() if k not in ("RANK", "LOCAL_RANK", "SLURM_NTASKS", "MASTER_PORT")}
     return subprocess.Popen(
-        [sys.executable, script, folder, str(size), ending], cwd=ROOT, text=True, stderr=subprocess.PIPE,
-        env=plain | {"PYTHONPATH": str(ROOT)} | environment,
+        [sys.executable, "-c", command], cwd=ROOT, text=True, stderr=subprocess.PIPE,
+        env=plain | {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"} | environment,
     )  # fmt: skip
 
 

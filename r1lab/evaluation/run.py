@@ -40,6 +40,10 @@ class Evaluation:
             require_integer(name, getattr(self, name), low)
         SamplingParams(self.max_new_tokens, self.temperature, self.top_p, self.top_k)
 
+    def judges(self, heldout: Sequence[Question]) -> dict[str, Any]:
+        """The rewards, told of all that is asked: what a call has of it is chance."""
+        return {name: reward.informed(heldout) for name, reward in self.rewards.items()}
+
     def __call__(
         self,
         collector: Collector,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from r1lab.functional.schedules import Schedule, require
+from r1lab.functional.segments import segment_lengths
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,11 +36,7 @@ class SequenceMean:
     def __call__(self, loss: Tensor, loss_mask: Tensor, segments: Tensor, counts: Counts) -> Tensor:
         """Return the share, a scalar, of loss [R, T] with loss_mask [R, T] bool and segments [R, T] int64."""
         # loss, loss_mask, segments [R, T] -> []
-        assert loss.shape == loss_mask.shape == segments.shape
-        owners = segments.clamp(min=0)
-        # there are not more sequences than tokens; a size that is known waits for no device
-        lengths = loss.new_zeros(loss.numel()).index_add_(0, owners.flatten(), loss_mask.flatten().to(loss.dtype))
-        return (loss.where(loss_mask, 0) / lengths[owners].clamp(min=1)).sum() / counts.sequences
+        return (loss.where(loss_mask, 0) / segment_lengths(loss, loss_mask, segments)).sum() / counts.sequences
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,10 @@ class RunRecord:
             raise StorageError("There is no run to join.", f"no attempt of {address}", "Open it on rank 0 first.")
         return cls(folder, _read(folder), None)
 
+    def attached(self) -> Self:
+        """The same attempt for another process of the run, which reads and never writes."""
+        return type(self)(self.folder, self.run, None)
+
     @property
     def id(self) -> str:
         """``address-attempt_n``: the same over kill and resume, another in another attempt."""

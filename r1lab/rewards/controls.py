@@ -50,7 +50,7 @@ class ShuffledGold(Reward):
     """Its weight is not used."""
     seed: int
     donors: Sequence[Question] = ()
-    """Whose golds are taken; none: the other questions of the batch, be it the rank's own or those that refill."""
+    """Whose golds are taken: a stage tells them (`informed`); none: those of the other questions of a call."""
     knows_gold: ClassVar[bool] = False
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,8 +24,6 @@ class Context:
     tracker: Tracker
     config: dict[str, Any]
     """The resolved configuration, as it stands in run.json."""
-    command: Sequence[str]
-    """What starts another process of this run."""
     first_rank: bool = True
     """Whether this process speaks and writes for the run."""
 
@@ -33,6 +31,10 @@ class Context:
     def folder(self) -> Path:
         """The run folder of this attempt."""
         return self.record.folder
+
+    def of_others(self) -> Context:
+        """What the other processes of the run are given: they write no record and say nothing."""
+        return replace(self, record=self.record.attached(), first_rank=False)
 
     @contextmanager
     def mirror(self) -> Iterator[Any]:

@@ -50,7 +50,7 @@ class EvaluateStage(Stage):
         context.say(self.policy.describe())
         self.strategy.set_threads()
         heldout = self.mix.heldout(self.evaluation.questions)
-        rubric = Rubric(self.evaluation.rewards)
+        rubric = Rubric(self.evaluation.judges(heldout))
         check_gold(rubric, self.template, heldout[:NUM_GOLD])
         model, tokenizer = self.policy.obtain(context)
         room = model.config.max_position_embeddings - self.evaluation.max_new_tokens

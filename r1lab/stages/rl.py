@@ -97,7 +97,7 @@ class RLStage(Stage):
         """Checks the data, trains from wherever the run stands, and writes the report."""
         context.say(self.policy.describe())
         # first of all, so that the others import what this process does, at the same time
-        with together(context.command, self.strategy.local_size, imports=TRAINING) as meet:
+        with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=TRAINING) as meet:
             self.strategy.set_threads()
             self.mix.check(steps=self.phases)
             tell_dropped(context, self.mix)
@@ -125,7 +125,7 @@ class RLStage(Stage):
     def check_answers(self, rewards: Mapping[str, Reward], trained: list[Question], heldout: list[Question]) -> None:
         """Every prompt has a reward, and gold completions score full marks."""
         check_aspects(rewards, trained)
-        for judging, judged in ((rewards, trained), (self.evaluation.rewards, heldout)):
+        for judging, judged in ((rewards, trained), (self.evaluation.judges(heldout), heldout)):
             with closing(Rubric(judging)) as rubric:
                 check_gold(rubric, self.template, judged)
 
@@ -156,7 +156,7 @@ class RLStage(Stage):
             return checkpoints
         with ExitStack() as stack:
             rubric = stack.enter_context(closing(Rubric(rewards)))
-            judges = stack.enter_context(closing(Rubric(self.evaluation.rewards)))
+            judges = stack.enter_context(closing(Rubric(self.evaluation.judges(heldout))))
             mirror = stack.enter_context(context.mirror())
             aside = stack.enter_context(closing(Aside()))
             policy = CausalPolicy(model, self.policy.compute())

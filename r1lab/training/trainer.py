@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -34,6 +35,7 @@ def build_trainer(strategy: Strategy, callbacks: Sequence[Any] = (), logger: Any
 
 def fit(trainer: L.Trainer, module: L.LightningModule, batches: Any) -> None:
     """Trains; Ctrl-C raises KeyboardInterrupt and SIGTERM Terminated, where Lightning would leave with 1 and 0."""
+    gc.freeze()  # what is there stays: no collection need look at it again
     try:
         trainer.fit(module, batches)
     except SystemExit as error:
