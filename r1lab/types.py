@@ -10,7 +10,7 @@ Question -> Rollout -> Group -> PackedBatch. Arithmetic about a noun is a proper
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -267,8 +267,22 @@ class Tile:
     """[S, T_query] int64, places in the batch as one row of R * T."""
     keys: Tensor
     """[S, T_key] int64, places likewise: the shared prompt, then the completion."""
-    mask: Tensor | None
-    """[S, 1, T_query, T_key] bool, True = attends; each row has one. None: as many queries as keys, causal."""
+    seen: Tensor
+    """[S] int64, how many of the first T_key - T_query places are the sequence's prompt."""
+
+    @property
+    def mask(self) -> Tensor | None:
+        """[S, 1, T_query, T_key] bool, True = attends; None where each query sees the keys up to its own."""
+        import torch
+
+        own, shared = self.queries.shape[1], self.keys.shape[1] - self.queries.shape[1]
+        if not shared:
+            return None
+        device = self.seen.device
+        prompt = torch.arange(shared, device=device) < self.seen[:, None]
+        causal = torch.ones(own, own, dtype=torch.bool, device=device).tril()
+        parts = (prompt[:, None].expand(-1, own, -1), causal.expand(len(prompt), -1, -1))
+        return torch.cat(parts, dim=2)[:, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,14 +292,6 @@ class Tiles:
     tiles: list[Tile]
     found: Tensor
     """[R * T] int64, where the tiles' queries, one tile after the other, have each place; 0 for padding."""
-
-    def to(self, device: torch.device) -> Tiles:
-        """The same on a device."""
-        tiles = [
-            Tile(*(None if t is None else moved(t, device) for t in (tile.queries, tile.keys, tile.mask)))
-            for tile in self.tiles
-        ]
-        return Tiles(tiles, moved(self.found, device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,6 +321,8 @@ class PackedBatch:
     """[R, T] bool, True = counts in the loss: the tokens of completions."""
     old_logprobs: Tensor
     """[R, T] float32, 0 where loss_mask is False; entry t belongs to ids[t]."""
+    sampler_logprobs: Tensor
+    """[R, T] float32, of what sampled; the old policy's are the same where they are not asked for again."""
     advantages: Tensor
     """[R, T] float32, the sequence's advantage on each of its counted tokens, 0 elsewhere."""
     num_sequences: int
@@ -330,19 +338,19 @@ class PackedBatch:
 
     def to(self, device: torch.device) -> PackedBatch:
         """The same on a device; made on a CPU, so that nothing on the device waits for its sizes."""
-        if self.ids.device == device:
-            return self
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return PackedBatch(**{
-            name: value.to(device) if isinstance(value, Tiles) else moved(value, device) if hasattr(value, "device")
-            else value for name, value in values.items()
-        })  # fmt: skip
+        return self if self.ids.device == device else moved(self, device)
 
     def grid(self, values: Tensor) -> Tensor:
         """Values [M] of the counted tokens at their places [R, T], 0 elsewhere."""
         return values.new_zeros(self.ids.numel()).index_put((self.counted,), values).view(self.ids.shape)
 
 
-def moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor on a device, copied while the host goes on: to a GPU from pinned memory."""
-    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
+def moved(value: Any, device: torch.device) -> Any:
+    """A tensor, or all tensors in a noun, on a device, copied while the host goes on: to a GPU from pinned memory."""
+    if isinstance(value, list):
+        return [moved(item, device) for item in value]
+    if is_dataclass(value):
+        return replace(value, **{field.name: moved(getattr(value, field.name), device) for field in fields(value)})
+    if not hasattr(value, "pin_memory"):
+        return value
+    return (value.pin_memory() if device.type == "cuda" else value).to(device, non_blocking=True)

@@ -2,7 +2,8 @@
 
 The layers of transformers copy keys and values for every query head. Here the queries that share a key attend to it
 together. A product has its weight on the left: a CPU multiplies a large matrix by a few columns faster than a few rows
-by a large matrix. Weights are the policy's own, converted where it computes in bfloat16.
+by a large matrix. Weights are the policy's own, but for copies of what is joined (queries, keys and values) or is
+converted, where it computes in bfloat16.
 """
 
 from __future__ import annotations

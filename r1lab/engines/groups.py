@@ -14,7 +14,9 @@ class GroupCache:
     What a row attends to are Lp places of its prompt, the longest one's length, then what the rows wrote.
     """
 
-    def __init__(self, max_rows: int, max_new_tokens: int):
+    def __init__(self, max_rows: int, max_new_tokens: int, dtype: torch.dtype):
+        self.dtype = dtype
+        """What attention computes in; a prompt's forward under autocast leaves float32."""
         self.written = RowCache(max_rows, max_new_tokens)
         self.owner = torch.zeros(0, dtype=torch.long)
         """[N] on the CPU: the prompt of each row."""
@@ -36,7 +38,7 @@ class GroupCache:
         more = torch.zeros(len(other), dtype=torch.long).index_copy_(0, owner, lengths)
         longest = int(torch.cat([self.prompt_lengths, more]).max())
         for key, read in other.buffers.items():
-            prompts = read.new_zeros(held + len(other), read.shape[1], longest, read.shape[3])
+            prompts = read.new_zeros(held + len(other), read.shape[1], longest, read.shape[3], dtype=self.dtype)
             if held:
                 prompts[:held, :, : self._prompts[key].shape[2]] = self._prompts[key]
             prompts[held:, :, : read.shape[2]] = read[: len(other), :, :longest]

@@ -13,7 +13,7 @@ GROWTH, ROOM = 1.5, 128
 
 
 class RowCache(Cache):
-    """The cache of transformers with a length for each row: rows begin at 0, and what lies behind a row's end is 0.
+    """The cache of transformers with a length for each row: rows begin at 0, what lies behind a row's end is masked.
 
     A forward over one id a row writes behind each row's own end; a forward over more writes behind the first
     ``start`` tokens, which all rows share. ``mask`` says what a row may see.

@@ -1,4 +1,4 @@
-"""A sampler in plain torch over the training policy itself: exact on a CPU, one copy of the weights."""
+"""A sampler in plain torch over the training policy itself: exact where products are computed in float32."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Batch:
         if self.decoder is None:
             self.cache = RowCache(self.max_rows, longest + params.max_new_tokens)
         else:
-            self.cache = GroupCache(self.max_rows, params.max_new_tokens)
+            self.cache = GroupCache(self.max_rows, params.max_new_tokens, policy.product_dtype)
         self.start = common_start([request.prompt_ids for request in requests]) if requests else 0
         self.stops = torch.tensor(params.stop_ids, dtype=torch.long, device=policy.device)
         self.num_rows = 0
@@ -103,7 +103,7 @@ class Batch:
     def _decode(self, last: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         """Logits [n, V] behind the last id [n] of every running row."""
         if self.decoder is None:
-            return self.policy(last[:, None], positions, mask, cache=self.cache)
+            return self.policy.next_logits(last[:, None], positions, mask, self.cache)
         return self.decoder(last, positions, mask, self.cache)
 
     def _next(self) -> list[int]:
@@ -146,7 +146,8 @@ class Batch:
             cache.admit(self._beginning, begun.to(device), begun + start)
         cache.begin(len(prompts), start, ids.shape[1])
         last = torch.tensor([len(prompt) - 1 for prompt in rest], device=device)
-        return self.policy(ids, *causal(start, ids.shape[1], len(prompts), device), cache=cache, last=last), cache
+        place = causal(start, ids.shape[1], len(prompts), device)
+        return self.policy.next_logits(ids, *place, cache, last), cache
 
     @cached_property
     def _beginning(self) -> RowCache:
@@ -154,7 +155,7 @@ class Batch:
         shared = self.requests[0].prompt_ids[None, : self.start].to(self.policy.device)
         cache = RowCache(1, self.start)
         cache.begin(1, 0, self.start)
-        self.policy(shared, *causal(0, self.start, 1, self.policy.device), cache=cache)
+        self.policy.next_logits(shared, *causal(0, self.start, 1, self.policy.device), cache)
         return cache
 
     def _write(self, rows: Tensor, logits: Tensor) -> list[int]:

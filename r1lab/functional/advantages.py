@@ -50,6 +50,21 @@ def leave_one_out(rewards: Tensor) -> Tensor:
     return group_centered(rewards) * (len(rewards) / max(1, len(rewards) - 1))
 
 
+def leave_one_out_normalized(rewards: Tensor, eps: float) -> Tensor:
+    """Return (reward - mean of the others) / (standard deviation of the others + eps): [G] -> [G].
+
+    Where the others are all equal nothing is divided. Example, eps 0: [3, 1, 0] -> [5, -1/3, -2].
+    """
+    centered = leave_one_out(rewards)
+    if not centered.any():
+        return centered
+    others = max(1, len(rewards) - 1)
+    mean = (rewards.sum() - rewards) / others
+    # rounding may leave a variance of 0 below 0
+    deviation = (((rewards.square().sum() - rewards.square()) / others) - mean.square()).clamp(min=0).sqrt()
+    return centered.where(deviation == 0, centered / (deviation + eps))
+
+
 @dataclass(frozen=True)
 class GroupNormalized:
     """``group_normalized`` as a component: GRPO."""
@@ -82,3 +97,25 @@ class LeaveOneOut:
 
     def __call__(self, rewards: Tensor) -> Tensor:
         return leave_one_out(rewards)
+
+
+@dataclass(frozen=True)
+class LeaveOneOutNormalized:
+    """``leave_one_out_normalized`` as a component: NeMo-RL's GRPO."""
+
+    eps: float | Mapping[int, float] | Schedule
+    """Added to the standard deviation."""
+
+    def __post_init__(self) -> None:
+        require("eps", self.eps, 0)
+
+    def __call__(self, rewards: Tensor) -> Tensor:
+        return leave_one_out_normalized(rewards, self.eps)
+
+
+@dataclass(frozen=True)
+class PlainRewards:
+    """The rewards themselves; for objectives that whiten over the whole batch: REINFORCE++."""
+
+    def __call__(self, rewards: Tensor) -> Tensor:
+        return rewards

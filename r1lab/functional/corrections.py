@@ -1,7 +1,7 @@
 """Weights for what sampled is not quite what trains: pi_old / pi_sampler, cut, masked, or judged by the completion.
 
-A correction is a frozen dataclass called as ``(old_logprobs, sampler_logprobs, loss_mask, segments) -> weights``, all of
-one shape [R, T]; the surrogate is multiplied by the weights.
+A correction is a frozen dataclass called as ``(old_logprobs, sampler_logprobs, loss_mask, segments) -> weights``, all
+[R, T]; the surrogate is multiplied by the weights.
 """
 
 from __future__ import annotations

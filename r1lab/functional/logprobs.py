@@ -3,8 +3,8 @@
 32,768 tokens of a vocabulary of 152,000 have 20 GB of float32 logits, and autograd would keep them twice. Here a chunk
 has at most 128 MiB, the forward keeps one number per token (the logsumexp), and the backward computes the logits again.
 
-The products are computed in float32 also for bfloat16 inputs, so that sampler and trainer agree closely. On a GPU
-``torch.set_float32_matmul_precision("high")`` takes nothing from the forward's accuracy: bfloat16 fits into TF32.
+The products are computed in float32 also for bfloat16 inputs. A sampler that computes in bfloat16 rounds its logits, so
+its logprobs differ from these: by how much is measured in every phase.
 """
 
 from __future__ import annotations

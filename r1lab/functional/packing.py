@@ -35,11 +35,11 @@ def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
 def plan(lengths: Sequence[int], row_tokens: int, max_tokens: int) -> list[list[list[int]]]:
     """Return microbatches of rows of indexes: rows of at most ``row_tokens``, microbatches of at most ``max_tokens``.
 
-    Rows grow to the longest sequence where that is longer; a microbatch counts R * T, padding included, and holds
-    at least one row. Every index appears once. Deterministic.
+    A longer sequence has a row of its own; a microbatch counts R * T, padding included, and holds at least one row.
+    Every index appears once. Deterministic.
     """
     assert row_tokens > 0 and max_tokens > 0
-    bins = best_fit(lengths, max(row_tokens, max(lengths, default=0)))
+    bins = best_fit(lengths, row_tokens)
     used = [sum(lengths[index] for index in row) for row in bins]
     batches: list[list[list[int]]] = []
     width = 0
@@ -114,7 +114,7 @@ def pack(rows: Sequence[Sequence[Sequence[TrainingSample]]], pad_id: int) -> Pac
                 segment += 1
             at, branch = end, branch + 1
     return PackedBatch(
-        ids, positions, branches, segments, predictors, loss_mask, old_logprobs, advantages,
+        ids, positions, branches, segments, predictors, loss_mask, old_logprobs, old_logprobs, advantages,
         num_sequences=segment,
         num_tokens=int((branches >= 0).sum()),
         counted=loss_mask.flatten().nonzero().squeeze(1),

@@ -31,10 +31,14 @@ class Clipped:
     clip_low: float | Mapping[int, float] | Schedule
     """At or above 1 never binds: a ratio is positive. The paper's first RL stage has 10 on both sides."""
     clip_high: float | Mapping[int, float] | Schedule
+    dual_clip: float | Mapping[int, float] | Schedule | None = None
+    """For negative advantages the loss is at most this many times -A (dual-clip PPO, Ye et al. 2020)."""
 
     def __post_init__(self) -> None:
         require("clip_low", self.clip_low, 0)
         require("clip_high", self.clip_high, 0)
+        if self.dual_clip is not None:
+            require("dual_clip", self.dual_clip, 1)
 
     def __call__(self, logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor) -> tuple[Tensor, Tensor]:
         """Return loss [...] and bool [...]: where the clip binds and removes the gradient."""
@@ -44,4 +48,38 @@ class Clipped:
         low, high = 1 - self.clip_low, 1 + self.clip_high
         loss = -(rho * advantages).minimum(rho.clamp(low, high) * advantages)
         clipped = ((rho > high) & (advantages > 0)) | ((rho < low) & (advantages < 0))
+        if self.dual_clip is not None:
+            far = (advantages < 0) & (rho > self.dual_clip)
+            loss, clipped = loss.where(~far, -self.dual_clip * advantages), clipped | far
         return loss, clipped
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """-clip(ratio) * A * logprob, the ratio a number without gradient: CISPO (MiniMax-M1, 2025, Eqs. 4 and 5).
+
+    No token loses its gradient. Example, clip_high 0.2: ratio 1.5 and A = 1 give the gradient -1.2.
+    """
+
+    clip_low: float | Mapping[int, float] | Schedule
+    """At or above 1 never binds."""
+    clip_high: float | Mapping[int, float] | Schedule
+
+    def __post_init__(self) -> None:
+        require("clip_low", self.clip_low, 0)
+        require("clip_high", self.clip_high, 0)
+
+    def __call__(self, logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor) -> tuple[Tensor, Tensor]:
+        """Return loss [...] and bool [...]: where the weight was cut."""
+        rho = ratio(logprobs, old_logprobs).detach()
+        low, high = 1 - self.clip_low, 1 + self.clip_high
+        return -rho.clamp(low, high) * advantages * logprobs, (rho > high) | (rho < low)
+
+
+@dataclass(frozen=True)
+class PolicyGradient:
+    """-A * logprob: REINFORCE, which takes every rollout for the policy's own."""
+
+    def __call__(self, logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor) -> tuple[Tensor, Tensor]:
+        """Return loss [...] and bool [...], False everywhere."""
+        return -advantages * logprobs, advantages.new_zeros(advantages.shape).bool()

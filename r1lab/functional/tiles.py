@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from r1lab.types import Tile, Tiles
 
 PADDED = 1.5
 """The longest sequence of a tile is at most this many times its shortest."""
 LARGEST_MASK = 2**24
-"""Products of queries and keys, of all sequences of a tile, that have a mask; longer sequences do without, alone."""
+"""Products of queries and keys of a tile; a sequence that has more is alone in its tile, and does without a mask."""
 
 
 def tiles_of(branches: Tensor, segments: Tensor) -> Tiles:
@@ -21,23 +21,18 @@ def tiles_of(branches: Tensor, segments: Tensor) -> Tiles:
     # branches, segments [R, T] -> queries and keys into [R * T]
     assert branches.ndim == 2 and branches.shape == segments.shape
     branches, segments = branches.flatten(), segments.flatten()
-    prompt_starts, prompt_lengths = _runs(branches.where(segments < 0, -1))
-    starts, lengths = _runs(segments)
-    owners = branches[starts]
-    tiles = [_tile(prompt_starts[part], prompt_lengths[part]) for part in _alike(prompt_lengths, 0 * prompt_lengths)]
-    for part in _alike(lengths, prompt_lengths[owners]):
-        owner = owners[part]
-        tiles.append(_tile(starts[part], lengths[part], prompt_starts[owner], prompt_lengths[owner]))
+    prompts = _runs(branches.where(segments < 0, -1))
+    completions = _runs(segments)
+    owners = branches[completions[0]]
+    nothing = torch.zeros_like(prompts[1])
+    tiles = _tiles(*prompts, nothing, nothing) + _tiles(*completions, *(values[owners] for values in prompts))
     if not tiles:  # a microbatch of padding alone: its first place attends to itself
-        tiles = [_tile(torch.zeros_like(branches[:1]), torch.ones_like(branches[:1]))]
+        first = torch.zeros(1, dtype=torch.long)
+        tiles = _tiles(first, first + 1, first, first)
+    asked = torch.cat([tile.queries.where(real, -1).flatten() for tile, real in tiles])
     found = torch.zeros_like(branches)
-    offset = 0
-    for tile, (size, width) in [(tile, tile.queries.shape) for tile in tiles]:
-        inside = tile.queries >= 0
-        found[tile.queries[inside]] = offset + torch.arange(size * width, device=found.device).view(size, width)[inside]
-        tile.queries.clamp_(min=0)
-        offset += size * width
-    return Tiles(tiles, found)
+    found[asked[asked >= 0]] = (asked >= 0).nonzero().squeeze(1)
+    return Tiles([tile for tile, _ in tiles], found)
 
 
 def _runs(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,34 +43,29 @@ def _runs(labels: Tensor) -> tuple[Tensor, Tensor]:
     return places[order][lengths.cumsum(0) - lengths], lengths
 
 
-def _alike(lengths: Tensor, before: Tensor) -> list[Tensor]:
-    """Indexes of like lengths, the shortest first; one by one where what they see, with `before`, is too large."""
+def _tiles(starts: Tensor, lengths: Tensor, prompt_starts: Tensor, prompt_lengths: Tensor) -> list[tuple[Tile, Tensor]]:
+    """Runs [N] behind their prompts as tiles of like lengths, and which of each tile's queries are real."""
     order = lengths.argsort(stable=True)
-    parts, begin, ordered = [], 0, lengths[order].tolist()
+    order = order[lengths[order] > 0]
+    tiles, begin, ordered = [], 0, lengths[order].tolist()
     for end in range(1, len(ordered) + 1):
         if end == len(ordered) or ordered[end] > PADDED * ordered[begin]:
-            part = order[begin:end]
-            keys = ordered[end - 1] + int(before[part].max())
-            parts += part.split(1) if len(part) * ordered[end - 1] * keys > LARGEST_MASK else [part]
+            alike = order[begin:end]
+            products = ordered[end - 1] * (ordered[end - 1] + int(prompt_lengths[alike].max()))
+            for part in alike.split(max(1, LARGEST_MASK // products)):
+                tiles.append(_tile(starts[part], lengths[part], prompt_starts[part], prompt_lengths[part]))
             begin = end
-    return parts
+    return tiles
 
 
-def _tile(starts: Tensor, lengths: Tensor, prompt_starts: Tensor | None = None, prompt_lengths: Tensor | None = None):
-    """The tile of some runs behind their prompts; its queries are -1 where a run is shorter than the tile."""
-    own = torch.arange(int(lengths.max()), device=starts.device)
-    queries = starts[:, None] + own
-    inside = own < lengths[:, None]
-    keys = queries.where(inside, starts[:, None])
-    if prompt_starts is not None:
-        shared = torch.arange(int(prompt_lengths.max()), device=starts.device)
-        seen = shared < prompt_lengths[:, None]
-        keys = torch.cat([(prompt_starts[:, None] + shared).where(seen, prompt_starts[:, None]), keys], 1)
-    queries = queries.where(inside, -1)
+def _tile(starts: Tensor, lengths: Tensor, prompt_starts: Tensor, prompt_lengths: Tensor) -> tuple[Tile, Tensor]:
+    own, shared = (torch.arange(int(most.max())) for most in (lengths, prompt_lengths))
+    real, seen = own < lengths[:, None], shared < prompt_lengths[:, None]
+    # what is padding reads some place of its row, and no one looks at it
+    queries = (starts[:, None] + own).where(real, starts[:, None])
+    prompts = (prompt_starts[:, None] + shared).where(seen, prompt_starts[:, None])
+    keys = torch.cat([prompts, queries], dim=1)
     if len(own) * keys.shape[1] > LARGEST_MASK:
-        # the prompt asks along, which is little work and is not looked at
-        return Tile(nn.functional.pad(queries, (keys.shape[1] - len(own), 0), value=-1), keys, None)
-    mask = torch.ones(len(own), len(own), dtype=torch.bool, device=starts.device).tril().expand(len(starts), -1, -1)
-    if prompt_starts is not None:
-        mask = torch.cat([seen[:, None].expand(-1, len(own), -1), mask], 2)
-    return Tile(queries, keys, mask[:, None])
+        # one sequence, whose prompt asks along: little work, not looked at either, and it needs no mask
+        return Tile(keys, keys, prompt_lengths), torch.cat([~seen, real], dim=1)
+    return Tile(queries, keys, prompt_lengths), real

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from inspect import signature
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from r1lab.errors import ModelError
 from r1lab.functional.logprobs import token_logprobs
 from r1lab.functional.packing import attention_mask
 from r1lab.models.tiled import take_tiles
-from r1lab.types import PackedBatch, Tiles
+from r1lab.types import PackedBatch
 
 if TYPE_CHECKING:
     from torch.distributed.fsdp import FSDPModule
@@ -33,6 +34,7 @@ class CausalPolicy(nn.Module):
         super().__init__()
         self.model = model
         self.compute_dtype = compute_dtype
+        check_attention(model)
         self.takes_tiles = take_tiles(model)
         without_dropout(model)
         # transformers renames it in 5.24 and takes the old name with a warning
@@ -66,44 +68,66 @@ class CausalPolicy(nn.Module):
         """
         return torch.autocast(self.device.type, enabled=False)
 
-    def forward(self, ids: Tensor, positions: Tensor, mask: Tensor | None, *, batch: PackedBatch | None = None,
-                tiles: Tiles | None = None, cache=None, last: Tensor | None = None,
-                temperature: float = 1.0):  # fmt: skip
-        """Next-token logits [B, V] after the last id, or, of a packed batch, logprobs and entropy of its counted ids.
+    def forward(
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        mask: Tensor,
+        read: Callable[[Tensor, nn.Module], Any],
+        cache=None,
+        **options,
+    ):
+        """What ``read`` makes of the hidden states [B, T, D] and the head; `next_logits` and `score` call it so.
 
-        ids, positions [B, T]; mask [B, 1, T, T_past + T], True = attend, or, of a packed batch, its tiles; last [B] is
-        the place of each row's last id, T-1 unless given. Returns logits [B, V] float32, or (logprobs [M], entropy [M])
-        over the M counted ids of `batch` in row order.
+        ids, positions [B, T]; mask [B, 1, T, T_past + T], True = attend. ``options`` go to the layers.
         """
+        cached = {} if cache is None else {self.cache_name: cache}
         hidden = self.model.base_model(
-            input_ids=ids,
-            position_ids=positions,
-            attention_mask=mask,
-            use_cache=cache is not None,
-            **({} if cache is None else {self.cache_name: cache}),
-            **({} if tiles is None else {"tiles": tiles}),
+            input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=cache is not None, **cached, **options
         ).last_hidden_state
-        head = self.model.get_output_embeddings()
-        if batch is None:
+        return read(hidden, self.model.get_output_embeddings())
+
+    def next_logits(self, ids: Tensor, positions: Tensor, mask: Tensor, cache, last: Tensor | None = None) -> Tensor:
+        """Logits [B, V] float32 behind the last id of each row; last [B] is its place, T - 1 unless given."""
+
+        def read(hidden: Tensor, head: nn.Module) -> Tensor:
             rows = torch.arange(len(ids), device=ids.device)
             return head(hidden[:, -1] if last is None else hidden[rows, last]).float()
-        # a token's predictor is in its own row
-        predictors = batch.counted // ids.shape[1] * ids.shape[1] + batch.predictors.flatten()[batch.counted]
-        hidden = hidden.flatten(0, 1)[predictors]
-        return token_logprobs(hidden, head.weight, ids.flatten()[batch.counted], temperature, bias=head.bias)
+
+        return self(ids, positions, mask, read, cache=cache)
 
     def score(self, batch: PackedBatch, temperature: float) -> tuple[Tensor, Tensor]:
         """Logprobs and entropy [R, T] of a packed batch's counted tokens, 0 elsewhere; the batch is on our device."""
+        width = batch.ids.shape[1]
+
+        def read(hidden: Tensor, head: nn.Module) -> tuple[Tensor, Tensor]:
+            # a token's predictor is in its own row
+            predictors = batch.counted // width * width + batch.predictors.flatten()[batch.counted]
+            hidden, ids = hidden.flatten(0, 1)[predictors], batch.ids.flatten()[batch.counted]
+            return token_logprobs(hidden, head.weight, ids, temperature, bias=head.bias)
+
         if self.takes_tiles:
-            # what has the shape of a mask keeps transformers from making one; tiles take its place
-            tiles, mask = batch.tiles, batch.loss_mask[:1, None, None, :1]
+            # what has the shape of a mask keeps transformers from making one
+            mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=batch.ids.device)
+            options = {"tiles": batch.tiles, "masks": [tile.mask for tile in batch.tiles.tiles]}
         else:
-            tiles, mask = None, attention_mask(batch.branches, batch.segments)
+            mask, options = attention_mask(batch.branches, batch.segments), {}
         with self.precision():
-            logprobs, entropy = self(
-                batch.ids, batch.positions, mask, batch=batch, tiles=tiles, temperature=temperature
-            )
+            logprobs, entropy = self(batch.ids, batch.positions, mask, read, **options)
         return batch.grid(logprobs), batch.grid(entropy)
+
+
+def check_attention(model: nn.Module) -> None:
+    """Attention here is by masks of our own, which know no window. Raises ModelError."""
+    config = model.config
+    window = getattr(config, "sliding_window", None)
+    layers = getattr(config, "layer_types", None) or []
+    if window and "sliding_attention" in layers and window < config.max_position_embeddings:
+        raise ModelError(
+            "A model with a sliding window cannot be trained here: its layers would see beyond it.",
+            f"sliding_window={window}, max_position_embeddings={config.max_position_embeddings}",
+            f"Set max_position_embeddings to {window} in its config.json if no text is longer.",
+        )
 
 
 def without_dropout(model: nn.Module) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
@@ -21,10 +23,11 @@ def take_tiles(model: nn.Module) -> bool:
 
 
 def attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
-           tiles: Tiles | None = None, **options) -> tuple[Tensor, None]:  # fmt: skip
+           tiles: Tiles | None = None, masks: Sequence[Tensor | None] = (),
+           **options) -> tuple[Tensor, None]:  # fmt: skip
     """Attention of a packed batch, query [R, H, T, D], key and value [R, H', T, ...] -> [R, T, H, D'].
 
-    Without tiles it is that of transformers, by the mask.
+    ``masks`` are those of the tiles, made once for all layers. Without tiles it is that of transformers, by the mask.
     """
     attention = ALL_ATTENTION_FUNCTIONS["sdpa"]
     if tiles is None:
@@ -32,9 +35,9 @@ def attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attenti
     rows, width = query.shape[0], query.shape[2]
     query, key, value = (states.transpose(1, 2).flatten(0, 1) for states in (query, key, value))
     mixed = []
-    for tile in tiles.tiles:
+    for tile, mask in zip(tiles.tiles, masks, strict=True):
         taken = (_take(query, tile.queries), _take(key, tile.keys), _take(value, tile.keys))
-        mixed.append(attention(module, *taken, tile.mask, **options)[0].flatten(0, 1))
+        mixed.append(attention(module, *taken, mask, **options)[0].flatten(0, 1))
     return torch.cat(mixed).index_select(0, tiles.found).unflatten(0, (rows, width)), None
 
 

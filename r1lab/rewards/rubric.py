@@ -30,7 +30,7 @@ class Reward(Protocol):
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """One score per rollout, in order; a fault is a status, not an exception.
 
-        A call has whole groups, as many as wait for it: which of a phase's groups meet in a call is chance.
+        While a run samples, a call has the completions of one question.
         """
         ...
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import Empty, SimpleQueue
+
+import torch
 
 from r1lab.types import Rollout
 
 
 class Scoring:
-    """Calls ``score`` in one thread of its own; groups that wait for it are scored in one call.
-
-    Verifiers' workers share the load of a call, so that few large calls are better than many small ones.
-    """
+    """Calls ``score`` group by group, in one thread of its own: what meets in a call is never chance."""
 
     def __init__(self, score: Callable[[Sequence[Rollout]], list[Rollout]]):
         self._score = score
-        self._waiting: SimpleQueue[tuple[int, list[Rollout]]] = SimpleQueue()
-        self._scored: dict[int, tuple[Rollout, ...]] = {}
-        self._calls: deque[Future[None]] = deque()
-        self._thread = ThreadPoolExecutor(1, "scoring")
+        self._calls: dict[int, Future[list[Rollout]]] = {}
+        # a new thread would take the first GPU for its own, on every rank
+        of_this_rank = (torch.cuda.current_device(),) if torch.cuda.is_initialized() else None
+        self._thread = ThreadPoolExecutor(
+            1, "scoring", initializer=torch.cuda.set_device if of_this_rank else None, initargs=of_this_rank or ()
+        )
 
     def __enter__(self) -> Scoring:
         return self
@@ -31,25 +30,11 @@ class Scoring:
 
     def add(self, place: int, rollouts: list[Rollout]) -> None:
         """Hands over a group by its place; what an earlier one raised is raised here."""
-        while self._calls and self._calls[0].done():
-            self._calls.popleft().result()
-        self._waiting.put((place, rollouts))
-        self._calls.append(self._thread.submit(self._score_waiting))
+        for call in self._calls.values():
+            if call.done():
+                call.result()
+        self._calls[place] = self._thread.submit(self._score, rollouts)
 
     def results(self) -> dict[int, tuple[Rollout, ...]]:
         """The scored rollouts of every group, by place; waits for the last one."""
-        for call in self._calls:
-            call.result()
-        return self._scored
-
-    def _score_waiting(self) -> None:
-        groups = []
-        try:
-            while True:
-                groups.append(self._waiting.get_nowait())
-        except Empty:
-            pass
-        if groups:
-            scored = iter(self._score([rollout for _, rollouts in groups for rollout in rollouts]))
-            for place, rollouts in groups:
-                self._scored[place] = tuple(next(scored) for _ in rollouts)
+        return {place: tuple(call.result()) for place, call in self._calls.items()}

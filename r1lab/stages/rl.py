@@ -113,7 +113,7 @@ class RLStage(Stage):
             if context.first_rank:
                 self.check_lengths(model, tokenizer, [*heldout, *first, *each])
                 meet()
-            checkpoints = self.train(context, model, tokenizer, heldout, rewards)
+            checkpoints = self.train(context, model, tokenizer, first, heldout, rewards)
         if context.first_rank:
             from r1lab.stages.report import write_report
             from r1lab.stages.watch import RunTables
@@ -135,9 +135,9 @@ class RLStage(Stage):
         room = model.config.max_position_embeddings - max(longest, self.evaluation.max_new_tokens)
         check_prompt_tokens(self.template, questions, tokenizer, room)
 
-    def train(self, context: Context, model: Any, tokenizer: Any, heldout: list[Question],
+    def train(self, context: Context, model: Any, tokenizer: Any, asked: list[Question], heldout: list[Question],
               rewards: Mapping[str, Reward]) -> Checkpoints:  # fmt: skip
-        """Runs the phases that are not done yet; returns the checkpoints."""
+        """Runs the phases that are not done yet, the first of which asks `asked`; returns the checkpoints."""
         from r1lab.models.causal import CausalPolicy
         from r1lab.records.aside import Aside
         from r1lab.records.progress import RL_COLUMNS, track
@@ -171,7 +171,7 @@ class RLStage(Stage):
             )
             judge = replace(collector, rubric=judges)
             callbacks = [
-                FitMemory(context.say),
+                FitMemory(max(len(self.template.prompt_ids(q, tokenizer)) for q in asked), context.say),
                 Recorder(tables, aside, rubric, self.fault_budget, progress, mirror),
                 Evaluator(
                     tables, self.evaluation, judge, heldout, self.max_steps, context.seed, progress, mirror, context.say

@@ -30,6 +30,9 @@ from r1lab.training.reference import frozen_copy, is_due, replace, with_referenc
 from r1lab.training.strategy import shard
 from r1lab.types import Group, PackedBatch
 
+WHITEN_EPS = 1e-8
+"""The least variance that advantages are divided by the root of."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -166,13 +169,12 @@ class GRPOModule(L.LightningModule):
             packed.append(minibatch(training_samples(members, recipe.objective.advantage), recipe.plan, pad_id))
         packed = self.over_all_ranks(packed, pad_id)
         with torch.no_grad():
-            return [
-                dataclasses.replace(
-                    part,
-                    batches=[self.with_old_logprobs(b.to(self.policy.device), recipe, metrics) for b in part.batches],
-                )
-                for part in packed
-            ]
+            for part in packed:
+                scored = (self.with_old_logprobs(b.to(self.policy.device), recipe, metrics) for b in part.batches)
+                part.batches = [dataclasses.replace(b, advantages=recipe.objective.token_advantages(b)) for b in scored]
+            if recipe.objective.whiten:
+                whiten([batch for part in packed for batch in part.batches])
+        return packed
 
     def with_old_logprobs(self, batch: PackedBatch, recipe: Recipe, metrics: PhaseMetrics) -> PackedBatch:
         """The microbatch with what the policy of the phase's start and the reference say of it."""
@@ -257,3 +259,13 @@ def union(places: Sequence[int], num_places: int) -> list[int]:
     named = set(places)
     flags = ranks.highest([int(place in named) for place in range(num_places)])
     return [place for place, flag in enumerate(flags) if flag]
+
+
+def whiten(batches: Sequence[PackedBatch]) -> None:
+    """Gives the advantages of all counted tokens, on all ranks, a mean of 0 and a deviation of 1, in place."""
+    seen = torch.cat([batch.advantages[batch.loss_mask] for batch in batches]).double()
+    count, total, squares = ranks.summed([float(len(seen)), float(seen.sum()), float(seen.square().sum())])
+    mean = total / max(count, 1)
+    deviation = max(squares / max(count, 1) - mean**2, WHITEN_EPS) ** 0.5
+    for batch in batches:
+        batch.advantages.sub_(mean).div_(deviation).masked_fill_(~batch.loss_mask, 0)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import lightning as L
 import torch
@@ -16,14 +16,15 @@ from r1lab.errors import ConfigError
 from r1lab.functional.logprobs import WORKING_BYTES
 from r1lab.functional.packing import pack
 from r1lab.functional.schedules import as_schedule
-from r1lab.types import TrainingSample
+from r1lab.models.causal import reshard
+from r1lab.types import PackedBatch, TrainingSample
 
 if TYPE_CHECKING:
     from r1lab.models.causal import CausalPolicy
     from r1lab.training.grpo import GRPOModule
 
-PROBES = (32, 96)
-"""Tokens of the two probes: what a forward keeps is a line over its tokens."""
+PROBES = (8, 24)
+"""Tokens of a prompt with one completion in the two probes: what a forward keeps is a line over its tokens."""
 USABLE = 0.85
 """Share of the memory that is planned with; the allocator and everything small have the rest."""
 MOST_TOKENS = 65_536
@@ -91,14 +92,16 @@ def layout(forecast: Forecast, room: int, longest: int, microbatch_tokens: int, 
 class FitMemory(L.Callback):
     """Chooses the layout of a module's microbatches once its weights lie where they train."""
 
-    def __init__(self, say: Any):
-        self.say = say
+    def __init__(self, prompt_tokens: int, say: Callable[[str], None]):
+        self.prompt_tokens, self.say = prompt_tokens, say
 
     def on_fit_start(self, trainer: L.Trainer, module: GRPOModule) -> None:
         plan = module.recipe.plan
         room = int(USABLE * device_bytes(module.policy.device, trainer.num_devices))
-        found = forecast(module.policy, [model for name, model in module.models.items() if name != "policy"])
-        longest = int(as_schedule(plan.max_new_tokens).bounds[1])
+        new_tokens = int(as_schedule(plan.max_new_tokens).bounds[1])
+        group = GroupShape(self.prompt_tokens, new_tokens, plan.group_size)
+        found = forecast(module.policy, group, [model for name, model in module.models.items() if name != "policy"])
+        longest = self.prompt_tokens + new_tokens
         chosen = layout(found, room, longest, plan.microbatch_tokens, plan.activation_checkpointing)
         if chosen.checkpointing:
             recompute(module.policy)
@@ -117,22 +120,43 @@ def recompute(policy: CausalPolicy) -> None:
     enable({"use_reentrant": False})
 
 
-def forecast(policy: CausalPolicy, frozen: Iterable[CausalPolicy] = ()) -> Forecast:
+def forecast(policy: CausalPolicy, group: GroupShape, frozen: Iterable[CausalPolicy] = ()) -> Forecast:
     """The forecast of a policy that trains beside frozen ones; computes two short forwards, on all ranks alike."""
-    few, many = (saved_bytes(policy, tokens) for tokens in PROBES)
-    per_token = (many - few) / (PROBES[1] - PROBES[0])
     config = policy.config
-    kept = config.num_hidden_layers * config.hidden_size * policy.model.dtype.itemsize
     weights = sum(local_bytes(p) * (4 if p.requires_grad else 1) for p in policy.parameters())
-    others = sum(local_bytes(p) for model in frozen for p in model.parameters())
+    weights += sum(local_bytes(p) for model in frozen for p in model.parameters())
+    probes = [group.probe(tokens).to(policy.device) for tokens in PROBES]
+    few, many = (saved_bytes(policy, probe) for probe in probes)
+    reshard(policy)
+    per_token = (many - few) / (probes[1].num_tokens - probes[0].num_tokens)
+    kept = config.num_hidden_layers * config.hidden_size * policy.model.dtype.itemsize
     # what does not grow with the tokens: weights converted for the products, where autocast does that
-    converted = max(0, many - per_token * PROBES[1])
-    fixed = int(weights + others + converted) + WORKING_BYTES
-    return Forecast(fixed, per_token, kept + per_token / config.num_hidden_layers)
+    converted = max(0, many - per_token * probes[1].num_tokens)
+    return Forecast(int(weights + converted) + WORKING_BYTES, per_token, kept + per_token / config.num_hidden_layers)
 
 
-def saved_bytes(policy: CausalPolicy, tokens: int) -> int:
-    """Bytes that a forward over one sequence of so many tokens keeps for its backward, weights not counted."""
+@dataclass(frozen=True)
+class GroupShape:
+    """What is trained on: completions behind one prompt, each of which attends to its keys by a copy of its own."""
+
+    prompt_tokens: int
+    new_tokens: int
+    size: int
+
+    def probe(self, tokens: int) -> PackedBatch:
+        """A group in these proportions whose prompt and completion have so many tokens together.
+
+        >>> GroupShape(prompt_tokens=300, new_tokens=100, size=16).probe(8).num_tokens  # 6 + 16 * 2
+        38
+        """
+        new = min(max(1, round(tokens * self.new_tokens / (self.prompt_tokens + self.new_tokens))), tokens - 1)
+        ids = torch.zeros(tokens, dtype=torch.long)
+        prompt, completion = ids[new:], ids[:new]
+        return pack([[[TrainingSample(prompt, completion, completion.float(), 1.0)] * self.size]], pad_id=0)
+
+
+def saved_bytes(policy: CausalPolicy, batch: PackedBatch) -> int:
+    """Bytes that a forward over a packed batch keeps for its backward, weights not counted."""
     held: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -142,9 +166,6 @@ def saved_bytes(policy: CausalPolicy, tokens: int) -> int:
             held[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    zeros = torch.zeros(tokens, dtype=torch.long)
-    sample = TrainingSample(zeros[:1], zeros[1:], zeros[1:].float(), 1.0)
-    batch = pack([[[sample]]], pad_id=0).to(policy.device)
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         logprobs, _ = policy.score(batch, 1.0)
     # the graph has kept every tensor alive until here, so no two had one address

@@ -86,6 +86,7 @@ class PhaseMetrics:
             "kl": sums.get("kl", 0.0) / tokens,
             "entropy": sums["entropy"] / tokens,
             "clip_share": sums["clip_share"] / tokens,
+            "correction": sums["correction"] / tokens,
             "ratio_max": peaks["ratio_max"],
             "mismatch_mean": sums["mismatch_mean"] / max(sums["mismatch_tokens"], 1),
             "mismatch_max": peaks["mismatch_max"],

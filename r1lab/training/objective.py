@@ -1,14 +1,17 @@
-"""The objective: advantage + surrogate + KL + aggregate, four small choices made in conf/objective."""
+"""The objective: small choices made in conf/objective - advantage, ratio, surrogate, correction, KL, aggregate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from r1lab.functional.aggregate import Counts
+from r1lab.functional.corrections import Uncorrected
 from r1lab.functional.kl import KL
+from r1lab.functional.ratios import TokenRatio
 from r1lab.functional.schedules import as_schedule
+from r1lab.functional.segments import to_go
 from r1lab.types import PackedBatch
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ Stats = dict[str, "Tensor"]
 class Objective:
     """Eq. 1 of the paper as a composition; a variant is another file that names other parts.
 
-    loss = aggregate( surrogate(pi_theta / pi_old, A) + kl.coef * KL(pi_theta || pi_ref) )
+    loss = aggregate( correction * surrogate(pi_theta / pi_old, A) + kl.coef * KL(pi_theta || pi_ref) )
     """
 
     advantage: Callable[[Tensor], Tensor]
@@ -32,11 +35,24 @@ class Objective:
     kl: KL
     aggregate: Callable[[Tensor, Tensor, Tensor, Counts], Tensor]
     """(loss, loss_mask, segments) [R, T] and the counts of the whole optimizer step -> scalar."""
+    ratio: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = field(default_factory=TokenRatio)
+    """(logprobs, old_logprobs, loss_mask, segments) [R, T] -> the old logprobs [R, T] that make the ratio it means."""
+    correction: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = field(default_factory=Uncorrected)
+    """(old_logprobs, sampler_logprobs, loss_mask, segments) [R, T] -> weights [R, T] of the surrogate."""
+    whiten: bool = False
+    """Whether advantages are centred and scaled over all counted tokens of the phase, on all ranks (REINFORCE++)."""
 
     @property
     def uses_reference(self) -> bool:
         """Whether a reference policy is needed at any step."""
         return as_schedule(self.kl.coef).bounds != (0, 0)
+
+    def token_advantages(self, batch: PackedBatch) -> Tensor:
+        """Advantages [R, T], less what the KL of a token and those behind it costs, where it stands in the reward."""
+        if not (self.uses_reference and self.kl.in_reward):
+            return batch.advantages
+        penalty = self.kl.coef * self.kl(batch.old_logprobs, batch.ref_logprobs)
+        return batch.advantages - to_go(penalty, batch.loss_mask, batch.segments)
 
     def __call__(self, logprobs: Tensor, batch: PackedBatch, counts: Counts) -> tuple[Tensor, Stats]:
         """This microbatch's share of the loss, and sums over its counted tokens.
@@ -45,11 +61,15 @@ class Objective:
         shares add up to the loss for any split.
         """
         assert logprobs.shape == batch.ids.shape
-        loss, clipped = self.surrogate(logprobs, batch.old_logprobs, batch.advantages)
-        mask = batch.loss_mask
-        stats = {"clip_share": (clipped & mask).sum()}
+        mask, segments = batch.loss_mask, batch.segments
+        old = self.ratio(logprobs, batch.old_logprobs, mask, segments)
+        loss, clipped = self.surrogate(logprobs, old, batch.advantages)
+        weights = self.correction(batch.old_logprobs, batch.sampler_logprobs, mask, segments)
+        loss = loss * weights
+        stats = {"clip_share": (clipped & mask).sum(), "correction": (weights * mask).sum()}
         if self.uses_reference:
             kl = self.kl(logprobs, batch.ref_logprobs)
-            loss = loss + self.kl.coef * kl
             stats["kl"] = (kl.detach() * mask).sum()
-        return self.aggregate(loss, mask, batch.segments, counts), stats
+            if not self.kl.in_reward:
+                loss = loss + self.kl.coef * kl
+        return self.aggregate(loss, mask, segments, counts), stats

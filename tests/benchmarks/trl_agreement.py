@@ -56,7 +56,7 @@ def mean_kls(microbatches, policy_folder, model_folder, dtype, kl):
             shared = prompts.setdefault(tuple(prompt), torch.tensor(prompt))
             samples.append(TrainingSample(shared, torch.tensor(ids), torch.zeros(len(ids)), 0.0))
         total, count = 0.0, 0
-        for batch in packed(samples, 512, 2048, 0):
+        for batch in packed(samples, 2048, 2048, 0):
             with torch.no_grad():
                 mine, reference = (policy.score(batch, 1.0)[0] for policy in policies)
             total += float(kl(mine, reference)[batch.loss_mask].double().sum())

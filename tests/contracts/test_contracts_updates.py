@@ -11,10 +11,12 @@ from r1lab.engines.torch_engine import TorchEngine
 from r1lab.functional.advantages import GroupNormalized
 from r1lab.functional.aggregate import SequenceMean
 from r1lab.functional.kl import KL
+from r1lab.functional.packing import microbatches
 from r1lab.functional.surrogates import Clipped
 from r1lab.models.causal import CausalPolicy
 from r1lab.rewards.controls import RandomReward
 from r1lab.rewards.rubric import Rubric
+from r1lab.rollouts.batches import training_samples
 from r1lab.rollouts.collect import Collector
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import KeepAll
@@ -70,10 +72,23 @@ def test_later_minibatches_are_off_policy(tiny_model, tokenizer):
     assert trained(tiny_model(), tokenizer).report.metrics["ratio_max"] > 1.0
 
 
-@pytest.mark.parametrize("source", ["sampler", "recompute"])
-def test_both_sources_of_old_logprobs_make_the_same_update(source, tiny_model, tokenizer):
+@pytest.mark.parametrize("kl_coef", [0.0, 0.1])
+def test_an_update_makes_what_was_better_than_its_group_likelier(kl_coef, tiny_model, tokenizer):
+    plan = dataclasses.replace(PLAN, minibatches=1)
+    module = trained(tiny_model(), tokenizer, plan=plan, kl_coef=kl_coef, lr=1e-3)
+    samples = training_samples(module.report.groups, module.recipe.objective.advantage)
+    assert {sample.advantage > 0 for sample in samples} == {True, False}
+    (batch,) = microbatches(samples, 4096, 4096, tokenizer.pad_token_id)
+    with torch.no_grad():
+        before, after = (policy.score(batch, 1.0)[0] for policy in (CausalPolicy(tiny_model()), module.policy))
+    assert ((after - before) * batch.advantages).sum() > 0.01
+
+
+def test_both_sources_of_old_logprobs_make_the_same_update(tiny_model, tokenizer):
     reference = trained(tiny_model(dtype=torch.float64), tokenizer)
-    other = trained(tiny_model(dtype=torch.float64), tokenizer, plan=dataclasses.replace(PLAN, old_logprobs=source))
+    other = trained(
+        tiny_model(dtype=torch.float64), tokenizer, plan=dataclasses.replace(PLAN, old_logprobs="recompute")
+    )
     for a, b in zip(reference.policy.parameters(), other.policy.parameters()):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
 

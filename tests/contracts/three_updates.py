@@ -28,6 +28,7 @@ from r1lab.rollouts.collect import Collector
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import KeepAll, Refilled
 from r1lab.training.grpo import GRPOModule, Phases, Recipe
+from r1lab.training.memory import FitMemory
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
@@ -51,7 +52,7 @@ def main(kind: str, devices: str, folder: str, refilled: str = "") -> None:
     rubric = Rubric({"random": RandomReward(weight=1.0, seed=0)})
     plan = RolloutPlan(
         questions=4, group_size=3, minibatches=1, inner_epochs=1, max_new_tokens=12, temperature=1.0, top_p=1.0,
-        top_k=0, old_logprobs="sampler", microbatch_tokens=128, activation_checkpointing=False,
+        top_k=0, old_logprobs="sampler", microbatch_tokens=128, activation_checkpointing="auto",
     )  # fmt: skip
     objective = Objective(GroupNormalized(1e-6, 0), Clipped(0.2, 0.2), KL(0.1, "k3"), SequenceMean())
     optim = AdamW(lr=1e-3, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, max_grad_norm=1.0)
@@ -65,7 +66,7 @@ def main(kind: str, devices: str, folder: str, refilled: str = "") -> None:
         weights = {"new": 2, "hard": 1, "medium": 2, "easy": 1}
         mix = dataclasses.replace(mix, difficulty=Difficulty(weights, 0.25, 0.75, "random"))
     module = GRPOModule(policy, Collector(engine, tokenizer, template, rubric), recipe, seed=0, cursor=mix.start())
-    trainer = build_trainer(Strategy(kind, int(devices), 1, "cpu", 1, 1))
+    trainer = build_trainer(Strategy(kind, int(devices), 1, "cpu", 1, 1), [FitMemory(prompt_tokens=100, say=print)])
     trainer.fit(module, Phases(mix, module, last=3, rank=trainer.global_rank, world_size=trainer.world_size))
     assert module.step == 3
     export(model, tokenizer, Path(folder))

@@ -58,7 +58,7 @@ def leave(cache, twin, holes, movers, num_rows):
 
 def test_rows_come_leave_and_move_and_attend_to_their_own_prompt():
     torch.manual_seed(0)
-    cache, twin = GroupCache(8, 40), Twin()
+    cache, twin = GroupCache(8, 40, torch.float64), Twin()
     admit(cache, twin, [5, 3, 4], [0, 0, 0, 1, 2])
     for _ in range(3):
         step(cache, twin)
@@ -77,7 +77,7 @@ def test_rows_come_leave_and_move_and_attend_to_their_own_prompt():
 
 
 def test_a_prompt_is_held_once_whatever_its_group_is():
-    cache, twin = GroupCache(16, 8), Twin()
+    cache, twin = GroupCache(16, 8, torch.float64), Twin()
     admit(cache, twin, [6], [0] * 16)
     assert [tuple(buffer.shape) for buffer in cache._prompts.values()] == [(1, HEADS, 6, WIDTH)] * 2
     assert cache.written.lengths.tolist() == [0] * 16

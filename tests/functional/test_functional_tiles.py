@@ -21,8 +21,9 @@ def mask_of(tile):
     """The tile's mask, or what it stands for."""
     if tile.mask is not None:
         return tile.mask
-    assert tile.queries.shape == tile.keys.shape and len(tile.keys) == 1
-    return torch.ones(1, 1, *2 * tile.keys.shape[1:], dtype=torch.bool).tril()
+    (num, width) = tile.keys.shape
+    assert tile.queries.shape == (num, width)
+    return torch.ones(width, width, dtype=torch.bool).tril().expand(num, 1, -1, -1)
 
 
 def seen(tiles, num_places):
@@ -54,8 +55,8 @@ def test_long_sequences_stand_alone_without_a_mask(monkeypatch):
     batch = batch_of([(3, [2, 7, 6]), (1, [4])], [(5, [1, 1, 12])])
     monkeypatch.setattr("r1lab.functional.tiles.LARGEST_MASK", 100)
     tiles = tiles_of(batch.branches, batch.segments)
-    # 4, 6 and 7 are alike, and 3 * 7 * 10 products too many; 12 see 5 more
-    assert [tuple(tile.keys.shape) for tile in tiles.tiles if tile.mask is None] == [(1, 17)]
+    # the prompts of 1, 3 and 5; then 4, 6 and 7 are alike, but 2 * 7 * 10 products too many; 12 see 5 more
+    assert [tuple(tile.keys.shape) for tile in tiles.tiles if tile.mask is None] == [(1, 1), (1, 3), (1, 5), (1, 17)]
     assert [tuple(tile.queries.shape) for tile in tiles.tiles if tile.mask is not None][-3:] == [(1, 4), (1, 6), (1, 7)]
     real = batch.branches.flatten() >= 0
     assert torch.equal(seen(tiles, batch.ids.numel())[real], expected(batch)[real])

@@ -8,8 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "r1lab"
 FLOORS = [
-    ["types", "errors", "ranks", "processes"],
-    ["disk"],
+    ["types", "errors", "ranks"],
+    ["disk", "processes"],
     ["functional", "text", "config"],
     ["models", "verifiers", "records", "artifacts"],
     ["data", "engines"],

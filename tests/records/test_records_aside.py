@@ -1,6 +1,7 @@
 """Work beside the step: in order, finished when asked, its errors told."""
 
 import threading
+import time
 
 import pytest
 
@@ -27,3 +28,10 @@ def test_an_error_is_raised_once_by_the_next_call():
     aside.finish()
     aside.add(lambda: 1 / 0)
     aside.close()
+
+
+def test_closing_waits_for_what_goes_on():
+    aside, seen = Aside(), []
+    aside.add(lambda: (time.sleep(0.2), seen.append("done")))
+    aside.close()
+    assert seen == ["done"]

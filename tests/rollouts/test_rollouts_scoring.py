@@ -40,23 +40,24 @@ def test_a_group_is_scored_before_the_next_one_is_sampled():
     }
 
 
-def test_what_waits_is_scored_in_one_call():
-    sizes, first_is_in, all_wait = [], threading.Event(), threading.Event()
+def test_each_group_is_a_call_of_its_own_however_many_wait():
+    calls, first_is_in, all_wait = [], threading.Event(), threading.Event()
 
     def score(rollouts):
-        sizes.append(len(rollouts))
+        calls.append([rollout.question.id for rollout in rollouts])
         first_is_in.set()
         assert all_wait.wait(10)
         return by_name(rollouts)
 
     with Scoring(score) as scoring:
-        scoring.add(0, group("0"))
+        scoring.add(3, group("3"))
         assert first_is_in.wait(10)
-        for place in (1, 2, 3):
+        for place in (1, 0):
             scoring.add(place, group(str(place)))
         all_wait.set()
         results = scoring.results()
-    assert sizes == [2, 6] and [results[place][1].reward for place in range(4)] == [0.1, 1.1, 2.1, 3.1]
+    assert calls == [["3", "3"], ["1", "1"], ["0", "0"]]
+    assert {place: rollouts[1].reward for place, rollouts in results.items()} == {0: 0.1, 1: 1.1, 3: 3.1}
 
 
 def test_a_reward_that_raises_ends_the_sampling():

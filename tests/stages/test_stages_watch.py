@@ -1,9 +1,14 @@
 """What stands beside the loop: rows that a resumed run takes back."""
 
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from r1lab.disk import write_json_atomic
-from r1lab.stages.watch import RunTables
+from r1lab.records.aside import Aside
+from r1lab.records.timing import Stopwatch
+from r1lab.stages.watch import Checkpointer, RunTables
 
 
 def parts(tables):
@@ -31,3 +36,12 @@ def test_an_evaluation_that_is_done_keeps_its_rows(tables):
     write_json_atomic(tables.evaluation(0), {"phase": 0})
     tables.rewind(0)
     assert parts(tables) == [f"phase-000000.evaluation-before.rank-{rank}.parquet" for rank in (0, 1)]
+
+
+def test_a_checkpoint_waits_for_the_rows_it_vouches_for(tmp_path):
+    aside, rows = Aside(), tmp_path / "rows"
+    checkpoints = SimpleNamespace(save=lambda *_: rows.read_text())
+    aside.add(lambda: (time.sleep(0.2), rows.write_text("written")))
+    checkpointer = Checkpointer(checkpoints, None, every_steps=1, max_steps=9, resume_from=None, aside=aside)
+    checkpointer.on_train_batch_end(None, SimpleNamespace(step=1, clock=Stopwatch(), state={}))
+    assert rows.exists()

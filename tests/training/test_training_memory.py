@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from r1lab.errors import ConfigError
+from r1lab.functional.logprobs import WORKING_BYTES
 from r1lab.functional.packing import microbatches
 from r1lab.models.causal import CausalPolicy
 from r1lab.training import memory
-from r1lab.training.memory import FitMemory, Forecast, Layout, forecast, layout, recompute, saved_bytes
+from r1lab.training.memory import FitMemory, Forecast, GroupShape, Layout, forecast, layout, recompute, saved_bytes
 from r1lab.training.reference import frozen_copy
 from r1lab.types import TrainingSample
 
 FAMILIES = ["deepseek_v3", "llama"]
+GROUP = GroupShape(prompt_tokens=20, new_tokens=80, size=4)
 
 
 def test_the_examples_of_the_docstrings_hold():
@@ -25,13 +27,14 @@ def test_the_examples_of_the_docstrings_hold():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_longer_forward_keeps_what_two_short_ones_foretell(family, tiny_model):
     policy = CausalPolicy(tiny_model(family))
-    found = forecast(policy)
-    # masks, small beside the rest, grow with the square of a sequence
-    assert found.per_token * 200 == pytest.approx(saved_bytes(policy, 200), rel=0.1)
-    weights = sum(p.nbytes for p in policy.parameters())
-    assert found.fixed >= 4 * weights
-    # a frozen policy has weights and nothing else
-    assert forecast(policy, [frozen_copy(policy)]).fixed - found.fixed == pytest.approx(weights, abs=1e4)
+    for group in (GROUP, GroupShape(prompt_tokens=90, new_tokens=10, size=8)):
+        found, large = forecast(policy, group), group.probe(150)
+        # masks, small beside the rest, grow with the square of a sequence
+        assert found.per_token * large.num_tokens == pytest.approx(saved_bytes(policy, large), rel=0.15)
+        weights = sum(p.nbytes for p in policy.parameters())
+        assert found.fixed - WORKING_BYTES == pytest.approx(4 * weights, rel=0.1)
+        # a frozen policy has weights and nothing else
+        assert forecast(policy, group, [frozen_copy(policy)]).fixed - found.fixed == weights
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -47,10 +50,10 @@ def test_recomputed_activations_give_the_same_gradient_and_are_not_kept(family, 
         return torch.cat([p.grad.flatten() for p in policy.parameters() if p.grad is not None])
 
     policy.train()
-    kept, plain = saved_bytes(policy, 200), gradient()
+    kept, plain = saved_bytes(policy, GROUP.probe(100)), gradient()
     recompute(policy)
     assert torch.equal(gradient(), plain) and plain.norm() > 0
-    assert saved_bytes(policy, 200) < 0.3 * kept
+    assert saved_bytes(policy, GROUP.probe(100)) < 0.3 * kept
 
 
 def test_what_does_not_fit_is_told_with_what_does():
@@ -73,6 +76,7 @@ def recomputes(policy):
 @dataclass(frozen=True)
 class Plan:
     max_new_tokens: int = 50
+    group_size: int = 4
     microbatch_tokens: int = 1000
     activation_checkpointing: str = "auto"
 
@@ -86,14 +90,14 @@ def test_a_small_device_recomputes_and_says_so(tiny_model, monkeypatch):
     policy = CausalPolicy(tiny_model("llama"))
     policy.train()
     module = SimpleNamespace(policy=policy, models={"policy": policy}, recipe=Recipe(Plan()))
-    said, need = [], forecast(policy)
+    said, need = [], forecast(policy, GroupShape(20, 50, 4))
     for room in (need.bytes(1200, False), need.bytes(1200, True)):
         monkeypatch.setattr(memory, "device_bytes", lambda *_, room=room: room / memory.USABLE)
-        FitMemory(said.append).on_fit_start(SimpleNamespace(num_devices=1), module)
+        FitMemory(20, said.append).on_fit_start(SimpleNamespace(num_devices=1), module)
         assert recomputes(policy) == bool(said)
     assert len(said) == 1 and "1,000 tokens" in said[0] and "recomputed" in said[0]
     module.recipe = replace(module.recipe, plan=Plan(microbatch_tokens=0))
-    FitMemory(said.append).on_fit_start(SimpleNamespace(num_devices=1), module)
+    FitMemory(20, said.append).on_fit_start(SimpleNamespace(num_devices=1), module)
     assert module.recipe.plan.microbatch_tokens > 1000
 
 

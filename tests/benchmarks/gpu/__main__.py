@@ -1,10 +1,12 @@
-"""Rollout, training pass and whole step on one GPU, each as a share of what the device can do, in under ten minutes.
+"""Rollout and training pass on one GPU, each as a share of what the device can do, in under ten minutes.
 
 ``python tests/benchmarks/gpu --out gpu.json``. Models of the shapes of Qwen2.5 with random weights, for the arithmetic
 is the same: 16 questions x 16 completions behind prompts of 128 tokens. The peer is transformers on the same device:
-`generate`, then padded microbatches with full logits. `--device cpu --shapes tiny` tries the benchmark itself.
+`generate` with bfloat16 weights, then padded microbatches with full logits. The step is both parts together, without
+reference and optimizer. `--device cpu --shapes tiny` tries the benchmark itself.
 """
 
+import copy
 import sys
 import time
 from functools import partial
@@ -58,13 +60,13 @@ def rollout(policy, prompts, new_tokens):
     return dict(engine.generate(requests, SamplingParams(max_new_tokens=new_tokens)))
 
 
-def generated(policy, prompts, new_tokens):
+def generated(model, prompts, new_tokens):
     """The same by transformers: ids [N, T] with their prompts."""
     import torch
 
-    rows = torch.stack(prompts).repeat_interleave(GROUP_SIZE, 0).to(policy.device)
-    with torch.inference_mode(), policy.precision():
-        return policy.model.generate(
+    rows = torch.stack(prompts).repeat_interleave(GROUP_SIZE, 0).to(model.device)
+    with torch.inference_mode():
+        return model.generate(
             rows, attention_mask=torch.ones_like(rows), do_sample=True, top_k=0, max_new_tokens=new_tokens,
             min_new_tokens=new_tokens,
         )  # fmt: skip
@@ -125,7 +127,7 @@ def device_rates(device):
 def of_shape(shape, options, flops_rate, byte_rate):
     """The figures of one model."""
     policy, device = policy_of(shape, options.device), options.device
-    prompts = prompts_of(policy)
+    prompts, peer = prompts_of(policy), copy.deepcopy(policy.model).to(policy.product_dtype)
     found = {"rollout": [], "training": [], "step": [], "peer": []}
     for repeat in range(options.repeats + 1):  # the first one warms up
         policy.zero_grad()
@@ -133,7 +135,7 @@ def of_shape(shape, options, flops_rate, byte_rate):
         samples = samples_of(prompts, groups)
         training, _ = timed(lambda: training_pass.packed_loss(policy, samples, options.microbatch_tokens, 0), device)  # noqa: B023
         policy.zero_grad()
-        generating, _ = timed(lambda: generated(policy, prompts, options.new_tokens), device)
+        generating, _ = timed(lambda: generated(peer, prompts, options.new_tokens), device)
         padded, _ = timed(lambda: training_pass.padded_loss(policy, samples, 0), device)  # noqa: B023
         if repeat:
             for name, seconds in zip(found, (sampling, training, sampling + training, generating + padded)):
@@ -164,6 +166,7 @@ def measure(options):
 
 if __name__ == "__main__":
     parser = machine.parser(__doc__)
+    parser.set_defaults(dtype="bfloat16")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=["qwen2_5_0_5b", "qwen2_5_1_5b"])
     parser.add_argument("--new-tokens", type=int, default=256)

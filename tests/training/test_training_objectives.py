@@ -1,0 +1,193 @@
+"""Every file of conf/objective against the formula of its source, written sequence by sequence in plain Python."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from r1lab.config import paths, schema
+from r1lab.config.build import build
+from r1lab.functional.aggregate import Counts
+from r1lab.functional.packing import microbatches
+from r1lab.training.grpo import whiten
+from r1lab.types import TrainingSample
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+NAMES = sorted(path.stem for path in (CONF / "objective").glob("*.yaml"))
+LIMIT = 64
+"""stage.plan.max_new_tokens of the local scale."""
+GROUPS = [[2.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, 1.0]]
+"""Rewards; those of the second group are all equal."""
+LENGTHS = [[5, 2, 7, 4], [3, 6, 1], [8, 10, 9]]
+
+
+def objective(name):
+    GlobalHydra.instance().clear()
+    paths.register()
+    schema.register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", overrides=[f"objective={name}"])
+    faults = []
+    found = build(OmegaConf.to_container(config.stage.objective, resolve=True), "objective", faults)
+    assert faults == []
+    return found
+
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+def std(values, less):
+    return math.sqrt(sum((v - mean(values)) ** 2 for v in values) / (len(values) - less))
+
+
+def normalized(rewards, eps, less=1):
+    if len(set(rewards)) == 1:
+        return [0.0] * len(rewards)
+    return [(r - mean(rewards)) / (std(rewards, less) + eps) for r in rewards]
+
+
+def centered(rewards):
+    return [r - mean(rewards) for r in rewards]
+
+
+def others(rewards, i):
+    return [r for j, r in enumerate(rewards) if j != i]
+
+
+def left_out(rewards):
+    return [r - mean(others(rewards, i)) for i, r in enumerate(rewards)]
+
+
+def left_out_normalized(rewards):
+    found = []
+    for i, advantage in enumerate(left_out(rewards)):
+        deviation = std(others(rewards, i), 0)
+        found.append(advantage / (deviation + 1e-6) if deviation > 0 else advantage)
+    return found
+
+
+def clipped(low, high, dual=math.inf):
+    def loss(log_ratio, logp, advantage):
+        ratio = torch.exp(log_ratio)
+        gain = torch.minimum(ratio * advantage, torch.clamp(ratio, 1 - low, 1 + high) * advantage)
+        return -torch.maximum(gain, torch.tensor(dual * advantage)) if advantage < 0 and dual < math.inf else -gain
+
+    return loss
+
+
+def weighted(high):
+    def loss(log_ratio, logp, advantage):
+        return -min(math.exp(log_ratio.item()), 1 + high) * advantage * logp
+
+    return loss
+
+
+# name: advantages of a group, loss of a token, KL (coefficient, kind, in the reward), what a token is divided by
+BY_SEQUENCE, BY_TOKENS, BY_LIMIT = "sequence", "tokens", "limit"
+NONE = (0.0, "k3", False)
+REFERENCES = {
+    "grpo": (lambda r: normalized(r, 1e-6, 0), clipped(10, 10), (0.001, "k3", False), BY_SEQUENCE),
+    "dr_grpo": (centered, clipped(0.2, 0.2), NONE, BY_LIMIT),
+    "dapo": (lambda r: normalized(r, 1e-6), clipped(0.2, 0.28), NONE, BY_TOKENS),
+    "gspo": (lambda r: normalized(r, 1e-6), clipped(3e-4, 4e-4), NONE, BY_SEQUENCE),
+    "cispo": (lambda r: normalized(r, 1e-6), weighted(2.0), NONE, BY_TOKENS),
+    "rloo": (left_out, clipped(0.2, 0.2), (0.001, "k1", True), BY_TOKENS),
+    "reinforce_pp": (list, clipped(0.2, 0.2), (0.01, "k1", True), BY_TOKENS),
+    "trl": (lambda r: normalized(r, 1e-4), clipped(0.2, 0.2), NONE, BY_TOKENS),
+    "verl": (lambda r: normalized(r, 1e-6), clipped(0.2, 0.2, dual=3.0), NONE, BY_TOKENS),
+    "openrlhf": (lambda r: normalized(r, 1e-9), clipped(0.2, 0.2), (0.01, "k1", True), BY_TOKENS),
+    "nemo_rl": (left_out_normalized, clipped(0.2, 0.2), (0.01, "k3", False), BY_TOKENS),
+}
+
+
+def kl_of(kind, logp, ref):
+    gap = ref - logp
+    return -gap if kind == "k1" else torch.exp(gap) - gap - 1
+
+
+def reference_loss(name, logps, old, sampler, ref):
+    """logps, old, sampler, ref: for each group, for each completion a tensor [L]."""
+    advantages_of, token_loss, (coef, kind, in_reward), divided = REFERENCES[name]
+    rows = []  # (log-probabilities, old, sampler's, reference's, advantages of its tokens)
+    for g, rewards in enumerate(GROUPS):
+        for i, advantage in enumerate(advantages_of(rewards)):
+            penalties = [coef * float(kl_of(kind, o, r)) if in_reward else 0.0 for o, r in zip(old[g][i], ref[g][i])]
+            per_token = [advantage - sum(penalties[t:]) for t in range(LENGTHS[g][i])]
+            rows.append((logps[g][i], old[g][i], sampler[g][i], ref[g][i], per_token))
+    if name == "reinforce_pp":
+        flat = [a for row in rows for a in row[4]]
+        rows = [(*row[:4], [(a - mean(flat)) / std(flat, 0) for a in row[4]]) for row in rows]
+    total, num_tokens = 0.0, sum(len(row[0]) for row in rows)
+    for logp, o, s, r, advantages in rows:
+        terms = []
+        for t in range(len(logp)):
+            log_ratio = (logp - o).mean() if name == "gspo" else logp[t] - o[t]
+            term = token_loss(log_ratio, logp[t], advantages[t])
+            if name == "trl":
+                term = term * (weight if (weight := math.exp(float((o - s).sum()))) <= 3.0 else 0.0)
+            terms.append(term + (0.0 if in_reward else coef * kl_of(kind, logp[t], r[t])))
+        weight_of_sequence = {BY_SEQUENCE: 1 / len(terms) / len(rows), BY_TOKENS: 1 / num_tokens}
+        total = total + sum(terms) * weight_of_sequence.get(divided, 1 / (LIMIT * len(rows)))
+    return total
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradient_equals_the_formula_of_its_source(name):
+    draw = torch.Generator().manual_seed(5)
+
+    def noise(scale, like):
+        return [[row.detach() + scale * torch.randn(len(row), generator=draw, dtype=torch.float64) for row in group]
+                for group in like]  # fmt: skip
+
+    logps = [
+        [(-3 * torch.rand(n, generator=draw, dtype=torch.float64)).requires_grad_() for n in group] for group in LENGTHS
+    ]
+    # far enough apart that clips, masks and weights act somewhere
+    old = noise(0.02 if name == "gspo" else 0.6, logps)
+    sampler, ref = noise(0.5, old), noise(0.4, logps)
+    expected = reference_loss(name, logps, old, sampler, ref)
+    leaves = [row for group in logps for row in group]
+    expected_grads = torch.autograd.grad(expected, leaves)
+
+    chosen, samples, origin = objective(name), [], {}
+    for g, rewards in enumerate(GROUPS):
+        prompt = torch.zeros(3, dtype=torch.long)
+        advantages = chosen.advantage(torch.tensor(rewards, dtype=torch.float64))
+        for i, advantage in enumerate(advantages.tolist()):
+            ids = torch.full((LENGTHS[g][i],), len(samples))
+            origin[len(samples)] = (g, i)
+            samples.append(TrainingSample(prompt, ids, torch.zeros(len(ids)), advantage))
+    counts = Counts(len(samples), sum(map(sum, LENGTHS)))
+    batches = []
+    for batch in microbatches(samples, row_tokens=30, max_tokens=40, pad_id=0):
+        order = [origin[int(n)] for n in batch.ids[batch.loss_mask].unique_consecutive()]
+
+        def spread(values, order=order, batch=batch):
+            flat = torch.cat([values[g][i] for g, i in order])
+            return torch.zeros(batch.ids.shape, dtype=torch.float64).masked_scatter(batch.loss_mask, flat)
+
+        batch = replace(
+            batch, old_logprobs=spread(old), sampler_logprobs=spread(sampler), ref_logprobs=spread(ref),
+            advantages=spread([[torch.full((n,), samples[[*origin.values()].index((g, i))].advantage,
+                                           dtype=torch.float64) for i, n in enumerate(group)]
+                               for g, group in enumerate(LENGTHS)]),
+        )  # fmt: skip
+        batches.append((replace(batch, advantages=chosen.token_advantages(batch)), spread(logps)))
+    assert len(batches) > 1
+    if chosen.whiten:
+        whiten([batch for batch, _ in batches])
+    mine = sum(chosen(logprobs, batch, counts)[0] for batch, logprobs in batches)
+    assert mine.item() == pytest.approx(expected.item(), rel=1e-11)
+    for got, want in zip(torch.autograd.grad(mine, leaves), expected_grads):
+        assert (got - want).norm() <= 1e-9 * max(want.norm(), 1e-3)
+    assert sum(want.norm() for want in expected_grads) > 0.01
+
+
+def test_every_objective_has_a_formula():
+    assert set(NAMES) == set(REFERENCES)
