@@ -122,7 +122,7 @@ def check_attention(model: nn.Module) -> None:
     config = model.config
     window = getattr(config, "sliding_window", None)
     layers = getattr(config, "layer_types", None) or []
-    if window and "sliding_attention" in layers and window < config.max_position_embeddings:
+    if window and (not layers or "sliding_attention" in layers) and window < config.max_position_embeddings:
         raise ModelError(
             "A model with a sliding window cannot be trained here: its layers would see beyond it.",
             f"sliding_window={window}, max_position_embeddings={config.max_position_embeddings}",

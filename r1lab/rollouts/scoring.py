@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import torch
-
 from r1lab.types import Rollout
 
 
@@ -14,6 +12,8 @@ class Scoring:
     """Calls ``score`` group by group, in one thread of its own: what meets in a call is never chance."""
 
     def __init__(self, score: Callable[[Sequence[Rollout]], list[Rollout]]):
+        import torch
+
         self._score = score
         self._calls: dict[int, Future[list[Rollout]]] = {}
         # a new thread would take the first GPU for its own, on every rank

@@ -32,7 +32,7 @@ class Strategy:
     cpu_devices: int
     """Processes that `devices=0` stands for without a GPU: at most the cores there are, and one under Slurm."""
     threads: int
-    """CPU threads of torch in each process; 0 leaves torch's own choice."""
+    """CPU threads of torch in each process; 0 shares the cores out."""
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -95,12 +95,13 @@ class Strategy:
         }
 
     def set_threads(self) -> None:
-        """Gives torch its CPU threads."""
-        if self.threads:
+        """Gives torch its CPU threads: processes that had all cores each would wait for one another."""
+        threads = self.threads or (0 if self.local_size == 1 or self.on_gpu else max(1, num_cores() // self.local_size))
+        if threads:
             import torch
 
-            torch.set_num_threads(self.threads)
-            os.environ["OMP_NUM_THREADS"] = str(self.threads)  # for the processes Lightning starts
+            torch.set_num_threads(threads)
+            os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes Lightning starts
 
 
 def num_cores() -> int:

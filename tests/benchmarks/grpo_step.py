@@ -2,11 +2,12 @@
 
 ``python tests/benchmarks/grpo_step.py MODEL_FOLDER --data train.jsonl --peer-python PYTHON --out grpo.json``. The same
 4 questions x 16 completions of at most 128 tokens, temperature 1, a reference model and KL 0.001, one AdamW update
-over the 64 of them. Either side is a process of its own, TRL's in the environment of requirements-trl.txt; loading and
+over the 64 of them. Either side has processes of its own, TRL's in the environment of requirements-trl.txt; loading and
 compiling do not count. The model itself ends its completions, so sides differ by chance in the tokens they sample.
 """
 
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -30,7 +31,8 @@ def stage_of(options):
     chosen = {
         "model": "smollm2_135m", "model.published.source": options.model, "model.compute_dtype": options.dtype,
         "mix": "gsm8k", "mix.path": options.data, "run.seed": options.seed, "optim.lr": LEARNING_RATE,
-        "strategy": "single", "strategy.accelerator": "cpu", "objective.kl.coef": KL,
+        "strategy.devices": options.ranks, "strategy.threads": options.threads // options.ranks,
+        "strategy.accelerator": "cpu", "objective.kl.coef": KL,
         "stage.plan.questions": workload.NUM_QUESTIONS, "stage.plan.group_size": workload.GROUP_SIZE,
         "stage.plan.max_new_tokens": MAX_NEW_TOKENS, "stage.plan.temperature": 1.0,
     }  # fmt: skip
@@ -66,6 +68,7 @@ def r1lab_steps(options):
             steps.append({"seconds": seconds, "sampling": sampling, "tokens": tokens})
 
     stage = stage_of(options)
+    stage.strategy.set_threads()
     model, tokenizer = stage.policy.published(None)
     policy = CausalPolicy(model, stage.policy.compute())
     with closing(Rubric(stage.rewards)) as rubric:
@@ -73,7 +76,8 @@ def r1lab_steps(options):
         collector = Collector(engine, tokenizer, stage.template, rubric)
         recipe = Recipe(stage.plan, stage.objective, stage.selection, stage.optim, stage.ref_refresh_steps)
         module = GRPOModule(policy, collector, recipe, options.seed, stage.mix.start())
-        fit(build_trainer(stage.strategy, [Clock()]), module, Phases(stage.mix, module, options.steps, 0, 1))
+        trainer = build_trainer(stage.strategy, [Clock()])
+        fit(trainer, module, Phases(stage.mix, module, options.steps, trainer.global_rank, trainer.world_size))
     return {"steps": steps}
 
 
@@ -85,7 +89,7 @@ def measure(options):
 
     def seconds(side, python):
         words = {"side": side, "data": folder, "seed": len(found[side]), "steps": options.steps}
-        words |= {"dtype": options.dtype, "threads": options.threads}
+        words |= {"dtype": options.dtype, "threads": options.threads, "ranks": options.ranks}
         told = [part for name, value in words.items() for part in (f"--{name}", value)]
         found[side].append(machine.child(python, __file__, options.model, *told))
         return statistics.median(step["seconds"] for step in found[side][-1]["steps"])
@@ -111,10 +115,13 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=1, help="of either side in each repeat")
     parser.add_argument("--side", choices=SIDES, help="run one side in this very process; --data is a folder then")
     parser.add_argument("--seed", type=int, default=0, help="of that side")
+    parser.add_argument("--ranks", type=int, default=1, help="processes of r1lab, which share the threads")
     options = parser.parse_args()
     if options.side:
         machine.use_threads(options.threads)
-        print(json.dumps(SIDES[options.side](options)))
+        found = SIDES[options.side](options)
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # Lightning runs this file again for the other ranks
+            print(json.dumps(found))
     elif options.peer_python:
         machine.run(options, measure)
     else:

@@ -115,7 +115,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", required=True, help="questions of GSM8K, JSONL")
     parser.add_argument("--peer-python", help="interpreter that has TRL")
     parser.add_argument("--policy", help="run TRL's side in this very process; --data is a folder then")
-    parser.set_defaults(seed=0, steps=1)
+    parser.set_defaults(seed=0, steps=1, ranks=1)
     options = parser.parse_args()
     if options.policy:
         machine.use_threads(options.threads)

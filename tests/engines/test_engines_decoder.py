@@ -6,6 +6,7 @@ import torch
 from r1lab.engines.base import Request, SamplingParams
 from r1lab.engines.decoder import is_written_out
 from r1lab.engines.torch_engine import Batch, TorchEngine
+from r1lab.errors import ModelError
 from r1lab.models.causal import CausalPolicy
 
 SIZES = {
@@ -79,6 +80,13 @@ def test_logits_are_those_of_a_forward_over_the_whole_sequence(name, dtype):
 def test_models_that_differ_from_the_layers_here_are_left_to_transformers(wrong):
     assert is_written_out(built("qwen2"))
     assert not is_written_out(built("qwen2", **wrong))
+
+
+def test_a_window_that_layers_would_see_beyond_is_refused():
+    sliding = {"use_sliding_window": True, "max_window_layers": 1, "sliding_window": 64}
+    with pytest.raises(ModelError, match="sliding_window=64, max_position_embeddings=256"):
+        CausalPolicy(built("qwen2", **sliding))
+    CausalPolicy(built("qwen2", **sliding | {"sliding_window": 256}))
 
 
 def test_samples_follow_the_probabilities_of_the_model(tiny_model, tokenizer):

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import torch
 
 from r1lab.training.strategy import Strategy
 
@@ -28,6 +29,18 @@ def test_each_core_has_a_process_up_to_the_number_given():
 def test_one_process_is_no_ddp():
     assert (strategy(cpu_devices=1).local_size, strategy(cpu_devices=1).resolved) == (1, "single")
     assert (strategy("single").local_size, strategy("single").resolved) == (1, "single")
+
+
+def test_processes_share_the_cores(monkeypatch):
+    monkeypatch.setattr("r1lab.training.strategy.num_cores", lambda: 6)
+    before = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
+    try:
+        for devices, threads in ((2, 3), (4, 1), (12, 1)):
+            strategy(devices=devices).set_threads()
+            assert (torch.get_num_threads(), os.environ["OMP_NUM_THREADS"]) == (threads, str(threads))
+    finally:
+        torch.set_num_threads(before[0])
+        os.environ.pop("OMP_NUM_THREADS") if before[1] is None else os.environ.update(OMP_NUM_THREADS=before[1])
 
 
 def test_devices_that_are_given_are_taken():
