@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 
 def k1(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
     """Return logprobs - ref_logprobs, [...]."""
+    assert logprobs.shape == ref_logprobs.shape
     return logprobs - ref_logprobs
 
 
 def k2(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
     """Return (logprobs - ref_logprobs)^2 / 2, [...]."""
+    assert logprobs.shape == ref_logprobs.shape
     return (logprobs - ref_logprobs).square() / 2
 
 
 def k3(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
     """Return ref/policy - log(ref/policy) - 1, [...] (paper: v1 Eq. 2, Nature Eq. 2)."""
+    assert logprobs.shape == ref_logprobs.shape
     log_ratio = ref_logprobs - logprobs
     # expm1 keeps the digits that exp(x) - 1 loses near zero, where a policy close to its reference lives.
     return log_ratio.expm1() - log_ratio
@@ -71,8 +74,9 @@ class KL:
 
     def __call__(self, logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
         """The estimate per token, [...]."""
+        assert logprobs.shape == ref_logprobs.shape
         log_ratio = cut(logprobs - ref_logprobs, self.largest_log_ratio)
-        return cut(estimator(self.estimator)(log_ratio, log_ratio.new_zeros(())), self.largest)
+        return cut(estimator(self.estimator)(log_ratio, log_ratio.new_zeros(log_ratio.shape)), self.largest)
 
 
 def cut(values: Tensor, largest: float | None) -> Tensor:

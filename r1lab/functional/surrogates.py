@@ -74,12 +74,3 @@ class Weighted:
         rho = ratio(logprobs, old_logprobs).detach()
         low, high = 1 - self.clip_low, 1 + self.clip_high
         return -rho.clamp(low, high) * advantages * logprobs, (rho > high) | (rho < low)
-
-
-@dataclass(frozen=True)
-class PolicyGradient:
-    """-A * logprob: REINFORCE, which takes every rollout for the policy's own."""
-
-    def __call__(self, logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor) -> tuple[Tensor, Tensor]:
-        """Return loss [...] and bool [...], False everywhere."""
-        return -advantages * logprobs, advantages.new_zeros(advantages.shape).bool()
