@@ -10,6 +10,7 @@ from typing import Any
 from r1lab.engines.base import SamplingParams
 from r1lab.functional.estimators import bootstrap, consensus_at_k, pass_at_k
 from r1lab.functional.schedules import require_integer
+from r1lab.rewards.rubric import informed
 from r1lab.rollouts.collect import Collector
 from r1lab.types import Group, Question
 
@@ -41,8 +42,8 @@ class Evaluation:
         SamplingParams(self.max_new_tokens, self.temperature, self.top_p, self.top_k)
 
     def judges(self, heldout: Sequence[Question]) -> dict[str, Any]:
-        """The rewards, told of all that is asked: what a call has of it is chance."""
-        return {name: reward.informed(heldout) for name, reward in self.rewards.items()}
+        """The rewards, told of all that is asked."""
+        return informed(self.rewards, heldout)
 
     def __call__(
         self,

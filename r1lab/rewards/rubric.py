@@ -98,6 +98,11 @@ class Rubric:
         return [s if math.isfinite(s.value) else Score(0.0, Status.CRASH, f"value is {s.value}", s.ms) for s in scores]
 
 
+def informed(rewards: Mapping[str, Reward], questions: Sequence[Question]) -> dict[str, Reward]:
+    """The rewards, by name, that know what is asked: what meets in a call need not be all of it."""
+    return {name: reward.informed(questions) for name, reward in rewards.items()}
+
+
 def weight_faults(weight: Weight) -> list[str]:
     """Why a weight is no number and no schedule; a reward does not look at its own."""
     try:

@@ -14,7 +14,7 @@ from r1lab.rollouts.plan import RolloutPlan
 from r1lab.types import Group, PackedBatch, TrainingSample
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Minibatch:
     """What one optimizer step consumes on this rank: microbatches, and the counts that divide its loss."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from r1lab.config.build import build
 from r1lab.disk import write_json_atomic
 from r1lab.records.ledger import Ledger, find_run, stored_runs
-from r1lab.rewards.rubric import Rubric
+from r1lab.rewards.rubric import Rubric, informed
 from r1lab.rollouts.selection import Selection
 from r1lab.stages.base import Context, Stage
 
@@ -87,7 +87,7 @@ class RescoreStage(Stage):
         differ: dict[Any, str] = {
             name: f"{name}: {there[name]} in the run, {part} here" for name, part in here.items() if there[name] != part
         }
-        rewards = {name: reward.informed(ledger.first_questions()) for name, reward in self.rewards.items()}
+        rewards = informed(self.rewards, ledger.first_questions())
         with closing(Rubric(rewards)) as rubric, track(len(names), "rescoring", {}) as progress:
             as_in_run = self.as_in == RUN
             rescoring = Rescoring(rubric, **(there if as_in_run else here), stored_weights=as_in_run)

@@ -16,7 +16,7 @@ from r1lab.errors import ConfigError
 from r1lab.evaluation.run import Evaluation
 from r1lab.functional.schedules import as_schedule, require_integer
 from r1lab.processes import together
-from r1lab.rewards.rubric import FaultBudget, Reward, Rubric
+from r1lab.rewards.rubric import FaultBudget, Reward, Rubric, informed
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import Selection
 from r1lab.stages.base import Context, Stage
@@ -103,7 +103,7 @@ class RLStage(Stage):
             tell_dropped(context, self.mix)
             heldout = self.mix.heldout(self.evaluation.questions)
             first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
-            rewards = {name: reward.informed(first[: self.plan.questions]) for name, reward in self.rewards.items()}
+            rewards = informed(self.rewards, first[: self.plan.questions])
             each = self.mix.examples(NUM_EXAMPLES, self.phases)
             if context.first_rank:
                 self.check_answers(rewards, [*first[:NUM_GOLD], *each], heldout[:NUM_GOLD])

@@ -169,16 +169,19 @@ class GRPOModule(L.LightningModule):
             packed.append(minibatch(training_samples(members, recipe.objective.advantage), recipe.plan, pad_id))
         packed = self.over_all_ranks(packed, pad_id)
         with torch.no_grad():
-            for part in packed:
-                scored = (self.with_old_logprobs(b.to(self.policy.device), recipe, metrics) for b in part.batches)
-                part.batches = [dataclasses.replace(b, advantages=recipe.objective.token_advantages(b)) for b in scored]
+            packed = [
+                dataclasses.replace(
+                    part, batches=[self.with_logprobs(batch, recipe, metrics) for batch in part.batches]
+                )
+                for part in packed
+            ]
             if recipe.objective.whiten:
                 whiten([batch for part in packed for batch in part.batches])
         return packed
 
-    def with_old_logprobs(self, batch: PackedBatch, recipe: Recipe, metrics: PhaseMetrics) -> PackedBatch:
-        """The microbatch with what the policy of the phase's start and the reference say of it."""
-        temperature = recipe.plan.temperature
+    def with_logprobs(self, batch: PackedBatch, recipe: Recipe, metrics: PhaseMetrics) -> PackedBatch:
+        """The microbatch, on our device, with what the policy of the phase's start and the reference say of it."""
+        batch, temperature = batch.to(self.policy.device), recipe.plan.temperature
         if recipe.plan.old_logprobs == "recompute":
             with self.clock("old logprobs"):
                 logprobs, _ = self.policy.score(batch, temperature)
@@ -187,7 +190,7 @@ class GRPOModule(L.LightningModule):
         if recipe.objective.uses_reference:
             with self.clock("reference"):
                 batch = with_reference(self.reference, batch, temperature)
-        return batch
+        return dataclasses.replace(batch, advantages=recipe.objective.token_advantages(batch))
 
     def update(self, minibatch: Minibatch, recipe: Recipe, metrics: PhaseMetrics, on_policy: bool) -> None:
         """One optimizer step: policy logprobs, objective, backward; then clip and step once."""

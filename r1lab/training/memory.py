@@ -16,11 +16,10 @@ from r1lab.errors import ConfigError
 from r1lab.functional.logprobs import WORKING_BYTES
 from r1lab.functional.packing import pack
 from r1lab.functional.schedules import as_schedule
-from r1lab.models.causal import reshard
+from r1lab.models.causal import CausalPolicy, reshard
 from r1lab.types import PackedBatch, TrainingSample
 
 if TYPE_CHECKING:
-    from r1lab.models.causal import CausalPolicy
     from r1lab.training.grpo import GRPOModule
 
 PROBES = (8, 24)
