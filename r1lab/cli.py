@@ -10,7 +10,7 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from r1lab import processes
-from r1lab.config import paths, schema
+from r1lab.config import nodes, paths, schema
 from r1lab.errors import R1LabError, Terminated
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -48,6 +48,7 @@ def stop(error: R1LabError) -> None:
 def main() -> None:
     """The console command `r1lab`, and `python -m r1lab`."""
     processes.look_for_garbage_seldom()
+    sys.argv[1:] = map(nodes.written_out, sys.argv[1:])
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     asked_for_all = os.environ.get(FULL_ERROR)
     os.environ[FULL_ERROR] = "1"  # Hydra raises its errors then; otherwise it prints them and leaves

@@ -35,6 +35,17 @@ def is_first() -> bool:
     return all(int(os.environ.get(place, "0")) == 0 for place in places)
 
 
+def rank(local_size: int) -> int:
+    """The number of this process among all of the run, of which `local_size` are on each machine."""
+    place = {name: int(os.environ.get(name, "0")) for name in ("LOCAL_RANK", "NODE_RANK")}
+    return int(os.environ.get("RANK", place["NODE_RANK"] * local_size + place["LOCAL_RANK"]))
+
+
+def num_launched() -> int:
+    """Processes that a launcher (torchrun, srun) has started of this command; 1 where there was none."""
+    return int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
+
+
 def look_for_garbage_seldom() -> None:
     """To be called before the imports, which make a million objects that all stay."""
     gc.set_threshold(ALLOCATIONS)

@@ -102,6 +102,22 @@ class LabeledResponse(_Prompted):
         return self.text, self.response
 
 
+@dataclass(frozen=True)
+class Demonstration(_Prompted):
+    """A question with a response to be learned.
+
+    Example: ``Demonstration(question, " <think> 3+4=7 </think> <answer> 7 </answer>", num_tokens=12)``
+    """
+
+    question: Question
+    response: str
+    """All that follows the prompt, the end token left out."""
+    num_tokens: int = 0
+    """Length of the response when it was sampled, end token included; 0 where nobody counted."""
+    writer: str = ""
+    """The artifact whose policy wrote it."""
+
+
 class Finish(StrEnum):
     """Why a completion ended."""
 

@@ -1,6 +1,7 @@
 """The address of an artifact or a run: a hash of what it is made from."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from hashlib import blake2b
@@ -23,6 +24,20 @@ def address(payload: Mapping[Any, Any]) -> str:
     """
     text = json.dumps(_canonical(payload, "payload"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def output_address(run: str, kind: str) -> str:
+    """Return the address of what a run makes of that kind: known before the run has begun."""
+    return address({"run": run, "kind": kind})
+
+
+def is_named_by_content(folder: str | PurePath) -> bool:
+    """Return whether the folder's name is an address, so that its name says what it holds.
+
+    >>> is_named_by_content("outputs/artifacts/policy/0f3a5c11d2e4")
+    True
+    """
+    return re.fullmatch(r"[0-9a-f]{12}", PurePath(folder).name) is not None
 
 
 def _canonical(value: Any, where: str) -> Any:

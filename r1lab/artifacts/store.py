@@ -64,26 +64,41 @@ class Store:
             return None
         return Artifact(kind, address, path, manifest)
 
+    def has(self, kind: str, address: str) -> bool:
+        """Return whether the artifact is there with all its files, by their sizes; `get` reads them, too."""
+        path = self.path(kind, address)
+        try:
+            files = json.loads((path / MANIFEST).read_text())["files"]
+            return all((path / name).stat().st_size == stated["bytes"] for name, stated in files.items())
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
     def put(self, kind: str, address: str, build: Callable[[Path], None], manifest: Mapping[str, Any],
             resumable: bool = False) -> Artifact:  # fmt: skip
         """Return the artifact, first calling `build` with an empty folder to fill where it is not there yet.
 
         Of several processes that want the same address one builds, and the others wait and find it finished. A
         killed builder leaves a hidden folder that the next one removes, or where it is `resumable` finds as it was.
-        `manifest` gives parents, config and code.
+        `manifest` gives parents, config and code; where it names the `run` that makes it, what another attempt has
+        made is replaced.
 
         Raises StorageError where the folder cannot be written or the disk is full; nothing half-written stays.
         """
-        if (found := self.get(kind, address)) is not None:
+        if (found := self._made(kind, address, manifest)) is not None:
             return found
         path = self.path(kind, address)
         with _storing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(path.with_name(f"{address}.lock")):
-                if (found := self.get(kind, address)) is None:  # nobody finished it while this process waited
+                if (found := self._made(kind, address, manifest)) is None:  # nobody finished it in the meantime
                     stated = _build(path, build, {"kind": kind, "address": address, **manifest}, resumable)
                     found = Artifact(kind, address, path, stated)
         return found
+
+    def _made(self, kind: str, address: str, manifest: Mapping[str, Any]) -> Artifact | None:
+        """The artifact, unless another attempt than the one that `manifest` names has made it."""
+        found = self.get(kind, address)
+        return found if found and found.manifest.get("run") == manifest.get("run") else None
 
 
 def _build(
@@ -104,7 +119,7 @@ def _build(
         (beside / MANIFEST).write_text(text)
         for entry in [*beside.rglob("*"), beside]:
             sync(entry)
-        if path.exists():  # damaged, or get() would have found it
+        if path.exists():  # damaged, or of another attempt
             shutil.rmtree(path)
         beside.rename(path)
         sync(path.parent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -19,17 +19,18 @@ BUILT = ("stage", "tracker")
 """The parts that a run needs; all others stand inside them."""
 
 
-def check(config: DictConfig) -> dict[str, Any]:
+def check(config: DictConfig, prepare: Callable[[Any], Any] = lambda tree: tree) -> dict[str, Any]:
     """The parts of a run, built. Raises ConfigError with every fault: missing values, wrong keys, refused values.
 
-    Only a stage whose parts are all sound is asked for its arithmetic.
+    Only a stage whose parts are all sound is asked for its arithmetic. `prepare` sees the plain values before they
+    become parts.
     """
     faults = missing(config) + unknown(config)
     parts = {}
     if not faults:
         faults = misnamed(config.run.name)
     if not faults:
-        plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+        plain = prepare(OmegaConf.to_container(config, resolve=True, enum_to_str=True))
         parts = {name: build(plain[name], name, faults) for name in BUILT}
     if not faults:
         faults = stage_faults(parts["stage"])

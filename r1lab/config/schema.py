@@ -34,6 +34,7 @@ class Config:
     """One folder of conf/ for each decision; the parts are typed by the constructors their `_target_` names."""
 
     run: Run = field(default_factory=Run)
+    plan: bool = MISSING
     stage: Any = MISSING
     model: Any = MISSING
     scale: Any = MISSING

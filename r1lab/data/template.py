@@ -49,6 +49,10 @@ class Template(Protocol):
         """What a model of full marks writes after the prompt."""
         ...
 
+    def completion(self, response: str) -> str:
+        """A response as it follows this template's prompt, whatever prompt it followed before."""
+        ...
+
     def parse(self, text: str) -> Response:
         """The parsed view of a completion's text."""
         ...
@@ -111,6 +115,10 @@ class _Parsing:
         words = {"boxed": box, "code": box, "last_number": f"The answer is {answer}."}
         return f"{reasoning}\n{words.get(self.answer_rule) or f'{_marker(self.answer_rule)} {answer}.'}"
 
+    def completion(self, response: str) -> str:
+        """The response without the space around it, and without what the prefill says already."""
+        return response.strip().removeprefix(self.prefill.strip()).lstrip()
+
     def parse(self, text: str) -> Response:
         """The parsed view of prefill + text, cut before the first stop text; the answer read by the rule.
 
@@ -151,6 +159,14 @@ class PlainTemplate(_Parsing):
         before, after = self.text.split(PLACE)
         shown = (f"{before}{e.question}{after} {e.response}{self.separator}" for e in self.examples)
         return "".join(shown) + f"{before}{question.text}{after}{self.prefill}"
+
+    def completion(self, response: str) -> str:
+        """The response after a space, where the prompt does not end with one.
+
+        Example, text "Question: {question} Answer:", no prefill: ``" 7"`` for "7".
+        """
+        ends_with_space = (self.text.split(PLACE)[1] + self.prefill)[-1:].isspace()
+        return f"{'' if ends_with_space else ' '}{super().completion(response)}"
 
     def prompt_ids(self, question: Question, tokenizer: PreTrainedTokenizerBase) -> Tensor:
         """[L] int64, with the begin token where the tokenizer has one.

@@ -108,6 +108,21 @@ def plot_training(steps: Sequence[Mapping[str, Any]], path: Path, evaluations: S
         figure.savefig(beside, dpi=150, format="png")
 
 
+def plot_loss(steps: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw the loss of supervised training over steps as a PNG; steps: rows with `step` and `loss`."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4.2), layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    _line(axes, *_series(steps, "loss"), color="#1f5fa8")
+    axes.set(title="Loss", xlabel="optimizer steps", ylabel="nats a token of a response")
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=150, format="png")
+
+
 def peak_rss_bytes() -> int:
     """Return the most memory this process ever held."""
     status = Path("/proc/self/status")

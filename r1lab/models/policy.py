@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from r1lab.config.reference import is_reference
 from r1lab.errors import ModelError
 from r1lab.models.folder import check_folder, few, file_digest, folder_digests
 
@@ -135,7 +136,12 @@ def check_dtype(name: str, key: str) -> None:
 
 
 def check_source(source: str, revision: str | None = None) -> None:
-    """A folder passes ``check_folder``; a hub id is cached or answers within seconds. Raises ModelError."""
+    """A folder passes ``check_folder``; a hub id is cached or answers within seconds. Raises ModelError.
+
+    An artifact that is still to be made passes: the run that reads it is not begun before.
+    """
+    if is_reference(source):
+        return
     if Path(source).exists():
         check_folder(source)
     elif HUB_ID.fullmatch(source):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ class RunRecord:
 
     def __init__(self, folder: Path, run: dict[str, Any], lock: Lock | None):
         self.folder, self.run, self._lock = folder, run, lock
+        self._began = time.monotonic()
 
     @classmethod
     def open(
@@ -78,15 +80,21 @@ class RunRecord:
         return record
 
     @classmethod
+    def newest(cls, root: Path, experiment: str, address: str) -> Self | None:
+        """Return the newest attempt without its lock, to be read; None where there is none."""
+        folder = _newest(Path(root) / experiment / address)
+        return None if folder is None else cls(folder, _read(folder), None)
+
+    @classmethod
     def attach(cls, root: Path, experiment: str, address: str) -> Self:
         """Return the newest attempt without its lock, for the other processes of a run: they read and never write.
 
         Raises StorageError where there is none: the first process has to open it first.
         """
-        folder = _newest(Path(root) / experiment / address)
-        if folder is None:
+        record = cls.newest(root, experiment, address)
+        if record is None:
             raise StorageError("There is no run to join.", f"no attempt of {address}", "Open it on rank 0 first.")
-        return cls(folder, _read(folder), None)
+        return record
 
     def attached(self) -> Self:
         """The same attempt for another process of the run, which reads and never writes."""
@@ -95,7 +103,12 @@ class RunRecord:
     @property
     def id(self) -> str:
         """``address-attempt_n``: the same over kill and resume, another in another attempt."""
-        return f"{self.folder.parent.name}-{self.folder.name}"
+        return f"{self.address}-{self.folder.name}"
+
+    @property
+    def address(self) -> str:
+        """The address of the run, which all its attempts share."""
+        return self.folder.parent.name
 
     @property
     def finished(self) -> bool:
@@ -114,11 +127,12 @@ class RunRecord:
 
     def finish(self) -> None:
         """Mark the run finished: the same command then prints its report."""
-        self.update(state="finished", error=None, ended=_now())
+        self.update(state="finished", error=None, ended=_now(), seconds=self._worked())
 
     def fail(self, error: BaseException) -> None:
         """Mark the run failed with its error; ``run.resume=auto`` still goes on with it."""
-        self.update(state="failed", error=f"{type(error).__name__}: {error}", ended=_now())
+        error_text = f"{type(error).__name__}: {error}"
+        self.update(state="failed", error=error_text, ended=_now(), seconds=self._worked())
 
     def close(self) -> None:
         """Give the attempt's lock back."""
@@ -138,6 +152,10 @@ class RunRecord:
                     self.fail(error)
         finally:
             self.close()
+
+    def _worked(self) -> float:
+        """Seconds of all starts but those that were killed."""
+        return round(self.run.get("seconds", 0.0) + time.monotonic() - self._began, 1)
 
     def _start(self, stated: dict[str, Any]) -> None:
         config, overrides = stated["config"], stated["overrides"]

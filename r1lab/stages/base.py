@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from r1lab.artifacts.store import Store
+from r1lab.artifacts.address import output_address
+from r1lab.artifacts.store import Artifact, Store
+from r1lab.config.reference import reference, references
 from r1lab.disk import replacing
 from r1lab.records.loggers import Tracker
 from r1lab.records.run import RunRecord
@@ -31,6 +33,16 @@ class Context:
     def folder(self) -> Path:
         """The run folder of this attempt."""
         return self.record.folder
+
+    def put(self, kind: str, build: Callable[[Path], None]) -> Artifact:
+        """Stores what the run makes of that kind, with where it comes from; `build` fills a folder."""
+        manifest = {
+            "run": self.record.id,
+            "parents": {place: reference(*named) for place, *named in references(self.config)},
+            "config": self.config,
+            "code": self.record.run.get("code"),
+        }
+        return self.store.put(kind, output_address(self.record.address, kind), build, manifest)
 
     def of_others(self) -> Context:
         """What the other processes of the run are given: they write no record and say nothing."""
@@ -62,6 +74,9 @@ class Context:
 class Stage(Protocol):
     """A small composition: artifacts in, artifacts out."""
 
+    outputs: ClassVar[tuple[str, ...]] = ()
+    """The kinds of artifacts that a run of it makes, one of each."""
+
     def faults(self) -> list[str]:
         """What cannot work, in words, before anything is built; empty when all is well."""
         ...
@@ -69,6 +84,14 @@ class Stage(Protocol):
     def parents(self) -> dict[str, str]:
         """What it reads of other runs, by name: part of the run's address, because its numbers depend on it."""
         return {}
+
+    def identity(self, config: Mapping[str, Any]) -> Any:
+        """What of its resolved configuration decides its numbers: all but how many processes share the work."""
+        return {key: value for key, value in config.items() if key != "strategy"}
+
+    def graph(self) -> str:
+        """The graph of a stage that is made of stages; "" where it is one."""
+        return ""
 
     def run(self, context: Context) -> None:
         """Does the work; the record holds what came of it."""

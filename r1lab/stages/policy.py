@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from r1lab.artifacts.address import address
-from r1lab.errors import ModelError
+from r1lab.artifacts.address import address, is_named_by_content
+from r1lab.config.reference import is_reference
+from r1lab.models.policy import PretrainedPolicy
+from r1lab.rewards.preference import loading_faults
 from r1lab.stages.base import Context
 from r1lab.stages.pretrain import LocalBase
 
@@ -19,40 +21,49 @@ class ModelChoice:
     """A model by its name in conf/model: the published one, and at local scale the small one of its architecture."""
 
     name: str
-    published: Any
-    """`PretrainedPolicy`: where the published weights are."""
+    published: PretrainedPolicy
+    """Where the published weights are."""
     local: LocalBase | None
     """How the local base is made; None uses the published weights."""
+    weights: str | None
+    """Weights of this model that a run of r1lab made: its folder, or `artifact:policy/ADDRESS`; None starts anew."""
     compute_dtype: str
     """Type of matrix products: float32, bfloat16 (autocast, float32 weights), or auto: bfloat16 where it is fast."""
+
+    @property
+    def files(self) -> PretrainedPolicy | None:
+        """The files that the model is read from; None where a local base is made first."""
+        if self.weights is not None:
+            return replace(self.published, source=self.weights, revision=None)
+        return self.published if self.local is None else None
 
     def faults(self) -> list[str]:
         """What cannot be loaded, seen before the slow load."""
         if self.compute_dtype not in COMPUTE_DTYPES:
             return [f"model.compute_dtype={self.compute_dtype!r}: choose one of {', '.join(COMPUTE_DTYPES)}."]
-        if self.local is not None and Path(self.published.source).is_dir():
+        if self.weights is None and self.local is not None and Path(self.published.source).is_dir():
             return [
                 f"model.published.source={self.published.source} would not be used: at local scale model={self.name} "
                 f"is trained here. Try model=folder model.published.source={self.published.source}"
             ]
-        if self.local is None:
-            try:
-                self.published.check()
-            except ModelError as error:
-                return [f"model.published: {error.wrong} {error.found} {error.remedy}"]
-        return []
+        if self.files is None:
+            return []
+        return loading_faults("model.published" if self.weights is None else "model.weights", self.files)
 
     def digests(self) -> dict[str, str]:
         """The model's files by content: a folder's name may stay while another checkpoint comes to lie there.
 
-        Empty for a local base, which the configuration describes whole, and for a hub id, which its revision names.
+        Empty for a local base, which the configuration describes whole, for an artifact, whose address does, and for a
+        hub id, which its revision names.
         """
-        if self.local is not None:
+        if self.files is None or is_reference(self.files.source) or is_named_by_content(self.files.source):
             return {}
-        return {f"model/{name}": digest for name, digest in self.published.digests().items()}
+        return {f"model/{name}": digest for name, digest in self.files.digests().items()}
 
     def describe(self) -> str:
         """One line: what the model is, and whether it is the published one."""
+        if self.weights is not None:
+            return f"{self.name} as a run has left it: {self.weights}"
         if self.local is None:
             return f"{self.name}: {self.published.source}"
         return f"{self.name} at local scale: {self.local.describe()}; not the published {self.published.source}"
@@ -64,17 +75,17 @@ class ModelChoice:
         from r1lab.models.policy import convert_gguf, load_model
 
         disable_progress_bar()
-        if self.local is not None:
+        if self.files is None:
             return load_model(self.local.obtain(context).path, "float32")
-        if (gguf := self.published.gguf) is None:
-            return self.published(None)
+        if (gguf := self.files.gguf) is None:
+            return self.files(None)
         key = address({"gguf": gguf.name, "bytes": gguf.stat().st_size})
         stored = context.store.get("policy", key)
         if stored is None:
             context.say(f"Converting {gguf.name}, once: about a minute")
             manifest = {"config": {"source": self.published.source}, "parents": {}}
             stored = context.store.put("policy", key, lambda folder: convert_gguf(gguf, folder), manifest)
-        return self.published(stored.path)
+        return self.files(stored.path)
 
     def compute(self):
         """The torch type of `compute_dtype`; auto asks the machine, for a CPU without bfloat16 units crawls on it."""

@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from r1lab.disk import write_json_atomic
-from r1lab.evaluation.report import before_after_table, peak_rss_bytes, plot_training, sample_completions, summary
+from r1lab.evaluation.report import (
+    before_after_table,
+    peak_rss_bytes,
+    plot_loss,
+    plot_training,
+    sample_completions,
+    summary,
+)
+from r1lab.records.loggers import JsonlLog
 from r1lab.stages.base import Context
 from r1lab.stages.watch import RunTables
 
@@ -25,6 +33,25 @@ def write_report(
     plot_training(steps, context.folder / "training.png", evaluations)
     context.say("")
     context.report(report_text(context, tables, description, before, after, seconds))
+
+
+def write_sft_report(
+    context: Context, description: str, num_demonstrations: int, policy: Path, seconds: dict[str, float]
+) -> None:
+    """Writes summary.json, training.png and report.txt of supervised training into the run folder, shows the text."""
+    steps = JsonlLog(context.folder / "log.jsonl").rows()
+    trained = sum(row["tokens_trained"] for row in steps)
+    numbers = {
+        "demonstrations": num_demonstrations, "steps": len(steps), "tokens_trained": trained,
+        "loss_first": steps[0]["loss"], "loss_last": steps[-1]["loss"], "seconds": seconds,
+        "peak_rss_bytes": peak_rss_bytes(), "model": description, "policy": str(policy),
+    }  # fmt: skip
+    write_json_atomic(context.folder / "summary.json", numbers)
+    plot_loss(steps, context.folder / "training.png")
+    told = f"{num_demonstrations:,} demonstrations, {len(steps):,} steps, {trained:,.0f} tokens of responses"
+    loss = f"Loss: {steps[0]['loss']:.3f} -> {steps[-1]['loss']:.3f}"
+    time = f"Time: {sum(seconds.values()) / 60:.1f} minutes"
+    context.report("\n".join([description, told, loss, time, f"Figure: {context.folder / 'training.png'}"]))
 
 
 def report_text(

@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from r1lab.artifacts.address import address
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.errors import ConfigError
@@ -39,6 +37,8 @@ TRAINING = ("r1lab.training.trainer", "r1lab.training.grpo", "r1lab.stages.watch
 @dataclass(frozen=True)
 class RLStage(Stage):
     """R1-Zero, and with other rewards and mixes the reinforcement-learning stages of R1."""
+
+    outputs: ClassVar[tuple[str, ...]] = ("policy",)
 
     policy: ModelChoice
     mix: Mix
@@ -117,10 +117,11 @@ class RLStage(Stage):
         if context.first_rank:
             from r1lab.stages.report import write_report
             from r1lab.stages.watch import RunTables
+            from r1lab.training.checkpoint import copy_policy
 
             last, state = checkpoints.newest(context.say)
-            policy = self.store_policy(context, last)
-            write_report(context, RunTables(context.folder), self.policy.describe(), policy, state["seconds"])
+            policy = context.put("policy", partial(copy_policy, last))
+            write_report(context, RunTables(context.folder), self.policy.describe(), policy.path, state["seconds"])
 
     def check_answers(self, rewards: Mapping[str, Reward], trained: list[Question], heldout: list[Question]) -> None:
         """Every prompt has a reward, and gold completions score full marks."""
@@ -193,11 +194,3 @@ class RLStage(Stage):
             # other ranks write only after they met this one in the trainer's process group
             tables.rewind(state["phase"] if state else 0)
             checkpoints.drop_after(state["step"] if state else 0)
-
-    def store_policy(self, context: Context, checkpoint: Path) -> Path:
-        """The last checkpoint's Hugging Face folder as a policy artifact."""
-        from r1lab.training.checkpoint import copy_policy
-
-        key = address({"run": context.record.id, "checkpoint": checkpoint.name})
-        manifest = {"config": context.config, "parents": {"run": context.record.id}}
-        return context.store.put("policy", key, partial(copy_policy, checkpoint), manifest).path

@@ -204,6 +204,20 @@ def evaluation_line(numbers: Mapping[str, Any]) -> str:
 
 
 @dataclass(eq=False)
+class StepLog(L.Callback):
+    """A JSON line for each step of supervised training, and its mirror; the first rank's alone."""
+
+    log: JsonlLog
+    mirror: Any
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: SFTModule, *_: Any) -> None:
+        if trainer.global_rank == 0:
+            self.log.write({"phase": module.step, "step": module.step, **module.metrics})
+            if self.mirror is not None:
+                self.mirror.log_metrics(module.metrics, module.step)
+
+
+@dataclass(eq=False)
 class Checkpointer(L.Callback):
     """Restores the state a module goes on from, and saves it every n steps and at the end."""
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import lightning as L
 import torch
 
 from r1lab import ranks
 from r1lab.data.mix import Mix, State
-from r1lab.functional.aggregate import Counts
-from r1lab.functional.packing import pack
 from r1lab.functional.schedules import at_step
-from r1lab.models.causal import CausalPolicy, is_sharded
-from r1lab.records.timing import Stopwatch
+from r1lab.models.causal import CausalPolicy
 from r1lab.rollouts.batches import Minibatch, advantages_of, minibatch, training_samples
 from r1lab.rollouts.collect import Collector
 from r1lab.rollouts.plan import RolloutPlan
@@ -25,9 +20,9 @@ from r1lab.rollouts.refill import Collected, collect
 from r1lab.rollouts.selection import Selection
 from r1lab.training.metrics import PhaseMetrics, PhaseReport
 from r1lab.training.objective import Objective
-from r1lab.training.optim import AdamW, clip_gradients, set_learning_rate
+from r1lab.training.optim import AdamW
 from r1lab.training.reference import frozen_copy, is_due, replace, with_reference
-from r1lab.training.strategy import shard
+from r1lab.training.updates import UpdatingModule, over_all_ranks
 from r1lab.types import Group, PackedBatch
 
 WHITEN_EPS = 1e-8
@@ -61,22 +56,17 @@ class Phase:
         return [place for part in self.minibatches for place in part]
 
 
-class GRPOModule(L.LightningModule):
+class GRPOModule(UpdatingModule):
     """The policy, its reference, and the loop of the paper (v1 Eqs. 1-3; Nature Methods)."""
 
     def __init__(self, policy: CausalPolicy, collector: Collector, recipe: Recipe, seed: int, cursor: State):
-        super().__init__()
-        self.automatic_optimization = False
-        self.policy = policy
+        super().__init__(policy, recipe.optim)
         self.reference = frozen_copy(policy) if recipe.objective.uses_reference else None
         self.collector, self.recipe, self.seed = collector, recipe, seed
-        self.step = 0
-        """Updates done."""
         self.phase = 0
         """Rollout phases done."""
         self.cursor = cursor
         """Where the mix goes on."""
-        self.clock = Stopwatch()
         self.report: PhaseReport | None = None
         """What happened in the last phase; callbacks write it down."""
 
@@ -96,20 +86,6 @@ class GRPOModule(L.LightningModule):
         """Takes up where `state` was written; weights and optimizer come with the checkpoint."""
         self.phase, self.step, self.cursor = state["phase"], state["step"], state["cursor"]
         self.clock.load(state["seconds"])
-
-    def configure_model(self) -> None:
-        """Shards policy and reference where the strategy asks for it."""
-        mesh = self.device_mesh
-        if mesh is None or is_sharded(self.policy):
-            return
-        for model in filter(None, (self.policy, self.reference)):
-            shard(model, mesh["data_parallel"])
-
-    def configure_optimizers(self):
-        return self.recipe.optim.build(self.policy.parameters())
-
-    def transfer_batch_to_device(self, batch: Phase, device, dataloader_idx) -> Phase:
-        return batch
 
     def training_step(self, phase: Phase, _batch_index: int) -> None:
         """One rollout phase: collect scored groups, pack them, update K minibatches a epoch, refresh the reference.
@@ -167,7 +143,7 @@ class GRPOModule(L.LightningModule):
         for part in phase.minibatches:
             members = [kept[place] for place in part if place in kept]
             packed.append(minibatch(training_samples(members, recipe.objective.advantage), recipe.plan, pad_id))
-        packed = self.over_all_ranks(packed, pad_id)
+        packed = over_all_ranks(packed, pad_id)
         with torch.no_grad():
             packed = [
                 dataclasses.replace(
@@ -194,8 +170,6 @@ class GRPOModule(L.LightningModule):
 
     def update(self, minibatch: Minibatch, recipe: Recipe, metrics: PhaseMetrics, on_policy: bool) -> None:
         """One optimizer step: policy logprobs, objective, backward; then clip and step once."""
-        optimizer = self.optimizers()
-        parameters = list(self.policy.parameters())
         with self.clock("training"):
             for batch in minibatch.batches:
                 logprobs, entropy = self.policy.score(batch, recipe.plan.temperature)
@@ -207,38 +181,7 @@ class GRPOModule(L.LightningModule):
                 loss, stats = recipe.objective(logprobs, batch, minibatch.counts)
                 self.backward_without_sync(loss)
                 metrics.add(loss, logprobs, entropy, stats, batch)
-            if not is_sharded(self.policy):
-                ranks.sum_gradients(parameters)
-            metrics.grad_norm(clip_gradients(parameters, recipe.optim.max_grad_norm))
-            set_learning_rate(optimizer.optimizer, recipe.optim.lr)
-            optimizer.step()
-            optimizer.zero_grad()
-        self.step += 1
-
-    def backward_without_sync(self, loss: torch.Tensor) -> None:
-        """Adds this microbatch's gradient; over ranks gradients are summed, for the loss carries the global count.
-
-        FSDP2 averages over ranks as it reduces, so its loss is scaled up; DDP is told not to reduce at all and the
-        sum is taken once for each step.
-        """
-        if is_sharded(self.policy):
-            self.manual_backward(loss * self.trainer.world_size)
-            return
-        wrapper = self.trainer.strategy.model
-        with wrapper.no_sync() if hasattr(wrapper, "no_sync") else nullcontext():
-            self.manual_backward(loss)
-
-    def over_all_ranks(self, packed: list[Minibatch], pad_id: int) -> list[Minibatch]:
-        """Minibatches with the counts of all ranks, and as many microbatches as the busiest rank has."""
-        totals = ranks.summed([[b.counts.sequences, b.counts.tokens] for b in packed])
-        sizes = ranks.highest([len(b.batches) for b in packed])
-        return [
-            Minibatch(
-                b.batches + [pack([[]], pad_id)] * (max(size, 1) - len(b.batches)),
-                Counts(*(max(number, 1) for number in total)),
-            )
-            for b, total, size in zip(packed, totals, sizes)
-        ]
+            metrics.grad_norm(self.take_step(recipe.optim))
 
 
 @dataclass(frozen=True, eq=False)

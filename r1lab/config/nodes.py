@@ -1,0 +1,108 @@
+"""The nodes of a pipeline: each is what a command of its own would run, composed from the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from r1lab.errors import ConfigError
+
+OWN = ("stage", "experiments", "sweeps", "plan", "hydra", "run.name")
+"""Keys of a command that speak of the pipeline itself; all others hold for every node."""
+SHORT = "nodes."
+"""What a word of the command line begins with that is for one node: ``nodes.r1.stage.plan.temperature=0.8``."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node: a file of conf/stage with its choices, its settings, and what it takes from the nodes before it.
+
+    Example: ``Node("rl_reasoning", inputs={"model.weights": "dev1.policy"})``.
+    """
+
+    stage: str
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """Files of other groups, as a command names them: ``{"model": "qwen2_5_0_5b"}``."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Values that are other than in these files, as a tree."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """The keys that take an artifact -> the node that makes it and its kind."""
+
+    def words(self, overrides: Sequence[str]) -> list[str]:
+        """A command of its own, but for settings and inputs, with what holds for every node.
+
+        >>> Node("r1zero", {"model": "v3base"}).words(["model=folder", "run.seed=3"])
+        ['stage=r1zero', 'model=v3base', 'run.seed=3', 'run.name=r1zero']
+        """
+        own = {"stage": self.stage, **self.choices}
+        others = [word for word in overrides if word.partition("=")[0] not in own]
+        return [*(f"{key}={value}" for key, value in own.items()), *others, f"run.name={self.stage}"]
+
+    def command(self, overrides: Sequence[str], artifacts: Mapping[str, str]) -> list[str]:
+        """The words of a command that runs this node alone."""
+        set_here = {**dict(leaves(self.settings)), **artifacts}
+        return [*self.words(overrides), *(f"{key}={value}" for key, value in set_here.items())]
+
+    def compose(self, overrides: Sequence[str], artifacts: Mapping[str, str]) -> DictConfig:
+        """The configuration, with the artifacts at the keys that take them.
+
+        Raises ConfigError: a choice or a key does not exist.
+        """
+        from hydra import compose
+        from hydra.errors import HydraException
+
+        try:
+            config = compose("config", overrides=self.words(overrides))
+            for key, value in [*leaves(self.settings), *artifacts.items()]:
+                OmegaConf.update(config, key, value, merge=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            found = str(error).splitlines()[0]
+            raise ConfigError("It cannot be composed.", found, "Look at its choices and settings.") from error
+        return config
+
+
+def shared(overrides: Sequence[str]) -> list[str]:
+    """What of a pipeline's command holds for every node.
+
+    >>> shared(["stage=r1", "model=v3base", "run.seed=3", "++stage.nodes.r1.settings.stage.plan.temperature=0.8"])
+    ['model=v3base', 'run.seed=3']
+    """
+    return [word for word in overrides if not any(_speaks_of(word, key) for key in OWN)]
+
+
+def written_out(word: str) -> str:
+    """A word for one node in the words of the configuration; any other as it is.
+
+    >>> written_out("nodes.r1.stage.plan.temperature=0.8")
+    '++stage.nodes.r1.settings.stage.plan.temperature=0.8'
+    >>> written_out("nodes.r1.objective=dapo")
+    '++stage.nodes.r1.choices.objective=dapo'
+    """
+    if not word.startswith(SHORT):
+        return word
+    name, _, rest = word.removeprefix(SHORT).partition(".")
+    kind = "settings" if "." in rest.partition("=")[0] else "choices"
+    return f"++stage.nodes.{name}.{kind}.{rest}"
+
+
+def leaves(tree: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    """(key, value) of every setting; a mapping whose keys are no words is a value: a schedule.
+
+    >>> dict(leaves({"optim": {"lr": {0: 1.0, 9: 0.1}}, "stage": {"plan": {"questions": 8}}}))
+    {'optim.lr': {0: 1.0, 9: 0.1}, 'stage.plan.questions': 8}
+    """
+    for key, value in tree.items():
+        path = f"{place}.{key}" if place else key
+        if isinstance(value, Mapping) and value and all(isinstance(k, str) for k in value):
+            yield from leaves(value, path)
+        else:
+            yield path, value
+
+
+def _speaks_of(word: str, key: str) -> bool:
+    named = word.lstrip("+~").partition("=")[0].partition("@")[0]
+    return named == key or named.startswith((f"{key}.", f"{key}/"))

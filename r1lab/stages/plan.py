@@ -1,0 +1,81 @@
+"""What a run has come to, in a few words: done, going on, or to do, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from r1lab.config.nodes import leaves
+from r1lab.stages.run import Run
+
+SHOWN_DIFFERENCES = 3
+
+
+def state(run: Run, waits: Iterable[str] = ()) -> str:
+    """done; goes on; or to do, with the reason: what it `waits` for, or in what it is another run than those before."""
+    newest = run.newest
+    if run.done:
+        return f"done in {minutes(run):.1f} minutes"
+    if newest is not None:
+        return "to do: what it made is not there any more" if newest.finished else "goes on where it stopped"
+    if waits := ", ".join(dict.fromkeys(waits)):
+        return f"to do: waits for {waits}"
+    return f"to do: {difference(run)}"
+
+
+def minutes(run: Run) -> float:
+    """How long its newest attempt was at work, over all starts that were not killed."""
+    newest = run.newest
+    return newest.run.get("seconds", 0.0) / 60 if newest else 0.0
+
+
+def difference(run: Run) -> str:
+    """In what it differs from that finished run of its name which is most like it."""
+    own = dict(leaves(_by_place(run.config["stage"])))
+    others = [dict(leaves(_by_place(config["stage"]))) for config in finished(run)]
+    if not others:
+        return "never done before"
+    changed = min((changes(other, own) for other in others), key=len)
+    if not changed:
+        return "another seed, or other data"
+    more = f" and {len(changed) - SHOWN_DIFFERENCES} more" if len(changed) > SHOWN_DIFFERENCES else ""
+    return f"new are {', '.join(changed[:SHOWN_DIFFERENCES])}{more}"
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The keys whose values are not the same, with both.
+
+    >>> changes({"plan.temperature": 1.0, "strategy.devices": 1}, {"plan.temperature": 0.7, "strategy.devices": 2})
+    ['stage.plan.temperature: 1.0 -> 0.7']
+    """
+    keys = [key for key in dict.fromkeys([*new, *old]) if not key.startswith("strategy.")]
+    return [f"stage.{key}: {old.get(key)} -> {new.get(key)}" for key in keys if old.get(key) != new.get(key)]
+
+
+def finished(run: Run) -> Iterator[dict[str, Any]]:
+    """The configurations of all finished runs of its name."""
+    for path in sorted((run.root / run.name).glob("*/attempt_*/run.json")):
+        stored = json.loads(path.read_text())
+        if stored.get("state") == "finished":
+            yield stored["config"]
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text in columns.
+
+    >>> print(table([("node", "state"), ("r1zero", "done")]))
+    node    state
+    r1zero  done
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _by_place(value: Any) -> Any:
+    """Lists as mappings of their places, so that they are compared entry by entry."""
+    if isinstance(value, Mapping):
+        return {str(key): _by_place(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return {f"[{index}]": _by_place(entry) for index, entry in enumerate(value)}
+    return value

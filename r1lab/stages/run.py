@@ -1,0 +1,133 @@
+"""A run from its configuration: checked, addressed, recorded, and done where it is not done yet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from r1lab import ranks
+from r1lab.artifacts.address import address, output_address
+from r1lab.artifacts.store import Store
+from r1lab.config.check import check
+from r1lab.config.reference import located, reference, references
+from r1lab.errors import ConfigError
+from r1lab.records.loggers import Tracker
+from r1lab.records.run import RunRecord
+from r1lab.stages.base import Context, Stage
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a configuration asks for, whether it is done, under way, or not begun."""
+
+    config: Mapping[str, Any]
+    """Resolved; artifacts by reference."""
+    stage: Stage
+    tracker: Tracker
+    parents: Mapping[str, str]
+    """What it reads beside artifacts, by content."""
+
+    @classmethod
+    def of(cls, config: DictConfig) -> Run:
+        """The run of a composed configuration. Raises ConfigError with everything that is wrong with it."""
+        # a missing root is one of the faults that the check tells
+        root = None if OmegaConf.is_missing(config.run, "root") else Path(config.run.root) / "artifacts"
+        parts = check(config, lambda tree: located(tree, Store(root).path))
+        plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+        return cls(plain, parts["stage"], parts["tracker"], parts["stage"].parents())
+
+    @property
+    def root(self) -> Path:
+        return Path(self.config["run"]["root"])
+
+    @property
+    def name(self) -> str:
+        """The folder of all runs of this kind, under the root."""
+        return self.config["run"]["name"]
+
+    @property
+    def store(self) -> Store:
+        return Store(self.root / "artifacts")
+
+    @property
+    def seed(self) -> int:
+        return self.config["run"]["seed"]
+
+    @property
+    def address(self) -> str:
+        """Everything that decides its numbers, the seed and what it reads included; not how many ranks share it."""
+        own = {"stage": self.stage.identity(self.config["stage"]), "seed": self.seed}
+        return address({**own, **({"parents": self.parents} if self.parents else {})})
+
+    @property
+    def newest(self) -> RunRecord | None:
+        """The newest attempt, to be read; None where it was never begun."""
+        return RunRecord.newest(self.root, self.name, self.address)
+
+    @property
+    def done(self) -> bool:
+        """Whether it is finished, and what it made is still there."""
+        newest = self.newest
+        made = (self.store.has(kind, output_address(self.address, kind)) for kind in self.stage.outputs)
+        return newest is not None and newest.finished and all(made)
+
+    def output(self, kind: str) -> str:
+        """The reference to what it makes of that kind, known before it has begun. Raises ConfigError."""
+        if kind not in self.stage.outputs:
+            made = ", ".join(self.stage.outputs) or "nothing"
+            raise ConfigError(f"stage={self.name} makes no {kind}.", f"it makes {made}", "Name one of those.")
+        return reference(kind, output_address(self.address, kind))
+
+    def check_inputs(self) -> None:
+        """Every artifact that it names is there and whole. Raises ConfigError with all that is not."""
+        gone = [named for named in references(self.config) if not self.store.has(*named[1:])]
+        if gone:
+            raise ConfigError(
+                "No run has made this, or not here.",
+                ", ".join(f"{place}={reference(kind, key)}" for place, kind, key in gone),
+                f"What is there: {', '.join(self._made({kind for _, kind, _ in gone})) or 'nothing'}",
+            )
+
+    def open(self, overrides: Sequence[str]) -> RunRecord:
+        """The attempt to work in, which goes on where there is an unfinished one. Raises StorageError."""
+        settings = self.config["run"]
+        return RunRecord.open(
+            self.root, self.name, self.address, self.config, list(overrides), settings["resume"],
+            min_free_bytes=settings["min_free_bytes"], seeds={"run": self.seed}, parents=self.parents,
+        )  # fmt: skip
+
+    def work(self, record: RunRecord) -> None:
+        """Does the work of an attempt, as the first process of a run."""
+        with no_traces():
+            self.stage.run(self.context(record, first_rank=True))
+
+    def join(self) -> None:
+        """Does this process's part, where a launcher has started all of them and this is not the first."""
+        self.stage.run(self.context(RunRecord.attach(self.root, self.name, self.address), first_rank=False))
+
+    def context(self, record: RunRecord, first_rank: bool) -> Context:
+        """What the stage is given."""
+        return Context(record, self.store, self.seed, self.tracker, dict(self.config), first_rank)
+
+    def _made(self, kinds: set[str]) -> Iterator[str]:
+        for kind in sorted(kinds):
+            folders = sorted(path for path in self.store.path(kind, "").glob("*") if path.is_dir())
+            yield from (reference(kind, path.name) for path in folders if not path.name.startswith("."))
+
+
+@contextmanager
+def no_traces() -> Iterator[None]:
+    """Leaves the environment as it was, and no process group: the next run makes its own."""
+    environment = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        ranks.leave()

@@ -1,0 +1,257 @@
+"""Sampling as a stage: a policy answers questions, and what passes the filters becomes demonstrations.
+
+Cold-start data (paper v2, B.3.2) and rejection sampling (B.3.3) are two configurations of it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from r1lab.data.demonstrations import FILE, demonstration_of, write_demonstrations
+from r1lab.data.mix import Mix
+from r1lab.data.template import Template, check_prompt_tokens
+from r1lab.disk import write_json_atomic
+from r1lab.engines.base import SamplingParams
+from r1lab.errors import DataError
+from r1lab.functional.schedules import require, require_integer
+from r1lab.processes import rank, together
+from r1lab.rewards.rubric import FaultBudget, Rubric, informed
+from r1lab.rollouts.screening import ResponseFilter, screened
+from r1lab.stages.base import Context, Stage
+from r1lab.stages.dropped import tell_dropped
+from r1lab.stages.gold import NUM_GOLD, check_gold
+from r1lab.stages.plan import table
+from r1lab.stages.policy import ModelChoice
+from r1lab.training.strategy import Strategy
+from r1lab.types import Demonstration, Question
+
+SAMPLING = ("r1lab.rollouts.collect", "r1lab.stages.watch", "r1lab.models.causal")
+"""What takes seconds to import, and every rank needs."""
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class SamplePlan:
+    """How many questions are asked, how often each, and how many of its responses are kept."""
+
+    questions: int
+    samples: int
+    """Responses to each question."""
+    keep: int
+    """Most responses of a question that become demonstrations."""
+    chunk: int
+    """Questions whose responses are written together: what a killed run loses at most, on each rank."""
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    top_k: int
+
+    def __post_init__(self):
+        for name in ("questions", "samples", "keep", "chunk", "max_new_tokens"):
+            require_integer(f"plan.{name}", getattr(self, name), 1)
+        require("plan.temperature", self.temperature, 0)
+        require("plan.top_p", self.top_p, 0, above=True)
+        require_integer("plan.top_k", self.top_k, 0)
+
+    @property
+    def chunks(self) -> list[range]:
+        """The places of the questions of each chunk."""
+        return [range(start, min(start + self.chunk, self.questions)) for start in range(0, self.questions, self.chunk)]
+
+
+@dataclass(frozen=True)
+class SampleStage(Stage):
+    """Several responses to each question; those that all filters leave are kept."""
+
+    outputs: ClassVar[tuple[str, ...]] = ("demonstrations",)
+
+    policy: ModelChoice
+    mix: Mix
+    template: Template
+    rewards: Mapping[str, Any]
+    engine: Callable[..., Any]
+    filters: Mapping[str, ResponseFilter]
+    """Applied in this order."""
+    plan: SamplePlan
+    strategy: Strategy
+    fault_budget: FaultBudget
+
+    def faults(self) -> list[str]:
+        """What cannot work, before anything is built."""
+        faults = self.policy.faults() + self.mix.faults((0,)) + Rubric(self.rewards).faults("rewards")
+        asked = {name: getattr(judge, "reward", None) for name, judge in self.filters.items()}
+        return faults + [
+            f"stage.filters.{name}.reward={reward}: the rewards are {', '.join(self.rewards) or 'none'}."
+            for name, reward in asked.items()
+            if reward is not None and reward not in self.rewards
+        ]
+
+    def parents(self) -> dict[str, str]:
+        """The data files and the model folder, by content."""
+        return self.mix.digests() | self.policy.digests()
+
+    def run(self, context: Context) -> None:
+        """Samples the chunks that are not there yet, and stores what is kept of all of them."""
+        context.say(self.policy.describe())
+        with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=SAMPLING) as meet:
+            self.strategy.set_threads()
+            self.mix.check()
+            tell_dropped(context, self.mix)
+            questions, _ = self.mix.draw(self.mix.start(), self.plan.questions, 0)
+            rewards = informed(self.rewards, questions)
+            if context.first_rank:
+                with closing(Rubric(rewards)) as rubric:
+                    check_gold(rubric, self.template, questions[:NUM_GOLD])
+            else:
+                meet()  # until what is missing has been made, once
+            model, tokenizer = self.policy.obtain(context)
+            if context.first_rank:
+                room = model.config.max_position_embeddings - self.plan.max_new_tokens
+                check_prompt_tokens(self.template, questions, tokenizer, room)
+                meet()
+            self.sample(context, model, tokenizer, questions, rewards)
+        if context.first_rank:
+            chunks = Chunks(context.folder / "chunks", len(self.plan.chunks))
+            chunks.wait(context.say)
+            if not chunks.kept:
+                raise DataError(
+                    "No response has passed the filters: there is nothing to learn from.",
+                    ", ".join(f"{name} took {count}" for name, count in chunks.gone.most_common()),
+                    "Ask more questions (stage.plan.questions), sample more of each, or loosen a filter.",
+                )
+            stored = context.put("demonstrations", lambda folder: chunks.merge(folder / FILE))
+            write_json_atomic(context.folder / "summary.json", {**chunks.summary, "path": str(stored.path)})
+            context.report(chunks.report())
+
+    def sample(self, context: Context, model: Any, tokenizer: Any, questions: Sequence[Question],
+               rewards: Mapping[str, Any]) -> None:  # fmt: skip
+        """This rank's chunks: sampled, judged, written; the file of what is kept comes last and vouches for a chunk."""
+        from r1lab.models.causal import CausalPolicy
+        from r1lab.records.progress import track
+        from r1lab.rollouts.collect import Collector
+        from r1lab.stages.watch import RunTables
+
+        plan, own = self.plan, rank(self.strategy.local_size)
+        chunks = Chunks(context.folder / "chunks", len(plan.chunks))
+        todo = [number for number in range(own, chunks.count, self.strategy.world_size) if not chunks.has(number)]
+        engine = self.engine(policy=CausalPolicy(model, self.policy.compute()), pad_id=tokenizer.pad_token_id)
+        writer = self.policy.weights or self.policy.name
+        if context.first_rank and chunks.done:
+            context.say(f"Going on: {chunks.done} of {chunks.count} chunks are there")
+        context.say(f"Sampling {plan.questions:,} questions x {plan.samples}")
+        total = sum(len(plan.chunks[number]) for number in todo)
+        with (
+            closing(Rubric(rewards)) as rubric,
+            track(total, "sampling", {"kept": "{:,.0f} kept"}, quiet=not context.first_rank) as progress,
+        ):
+            collector = Collector(engine, tokenizer, self.template, rubric)
+            params = SamplingParams(plan.max_new_tokens, plan.temperature, plan.top_p, plan.top_k, collector.stop_ids)
+            done = kept = 0
+            for number in todo:
+                asked = [(place, questions[place]) for place in plan.chunks[number]]
+                groups = collector(asked, params, plan.samples, (context.seed, "sample"), 0)
+                self.fault_budget([rollout for group in groups for rollout in group.rollouts])
+                rows, gone = [], Counter()
+                for group in groups:
+                    chosen, left = screened(group, self.filters, plan.keep)
+                    gone += left
+                    rows += [
+                        Demonstration(group.question, collector.text(r.completion), len(r.completion), writer)
+                        for r in chosen
+                    ]
+                RunTables(context.folder).write_groups(groups, rubric.weights(0), number, 0, "sample", rank=0)
+                chunks.write(number, rows, len(asked), sum(len(group.rollouts) for group in groups), gone)
+                done, kept = done + len(asked), kept + len(rows)
+                progress.update(done, kept=kept)
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """What was kept of every chunk, a file each, with the counts of what was not."""
+
+    folder: Path
+    count: int
+
+    @property
+    def done(self) -> int:
+        """How many are there."""
+        return sum(self.has(number) for number in range(self.count))
+
+    def has(self, number: int) -> bool:
+        return self._counts(number).exists()
+
+    def write(self, number: int, rows: Sequence[Demonstration], questions: int, samples: int, gone: Counter) -> None:
+        """The rows of a chunk, then its counts, which vouch for them."""
+        self.folder.mkdir(exist_ok=True)
+        write_demonstrations(self._rows(number), rows)
+        write_json_atomic(self._counts(number), {"questions": questions, "samples": samples, "gone": dict(gone)})
+
+    def wait(self, say: Callable[[str], None]) -> None:
+        """Until the ranks of other machines are through as well."""
+        if self.done < self.count:
+            say("Waiting for the chunks of other machines")
+        while self.done < self.count:
+            time.sleep(POLL_SECONDS)
+
+    @cached_property
+    def kept(self) -> int:
+        """Demonstrations of all chunks."""
+        return sum(1 for _ in self.rows())
+
+    @cached_property
+    def gone(self) -> Counter[str]:
+        """How many responses each filter has taken out."""
+        return sum((Counter(counts["gone"]) for counts in self._all_counts()), Counter())
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Questions, samples, what was kept by domain, and what was not by filter (the paper's Table 5)."""
+        domains: dict[str, dict[str, float]] = defaultdict(lambda: {"kept": 0, "tokens": 0})
+        for row in self.rows():
+            domains[row.question.domain]["kept"] += 1
+            domains[row.question.domain]["tokens"] += row.num_tokens
+        counts = list(self._all_counts())
+        return {
+            "questions": sum(c["questions"] for c in counts),
+            "samples": sum(c["samples"] for c in counts),
+            "kept": self.kept,
+            "domains": {name: {**c, "mean_tokens": c["tokens"] / c["kept"]} for name, c in sorted(domains.items())},
+            "gone": dict(self.gone.most_common()),
+        }
+
+    def report(self) -> str:
+        """What a person reads at the end."""
+        found = self.summary
+        rows = [("domain", "kept", "mean tokens")]
+        rows += [(name, f"{c['kept']:,.0f}", f"{c['mean_tokens']:,.1f}") for name, c in found["domains"].items()]
+        gone = ", ".join(f"{name} {count:,}" for name, count in found["gone"].items())
+        told = f"{found['kept']:,} demonstrations of {found['samples']:,} responses to {found['questions']:,} questions"
+        return "\n".join([told, "", table(rows), "", f"Left out: {gone or 'nothing'}"])
+
+    def merge(self, path: Path) -> None:
+        """All rows in one file, chunk after chunk."""
+        write_demonstrations(path, self.rows())
+
+    def rows(self) -> Iterator[Demonstration]:
+        """The rows of all chunks, in the order of the questions."""
+        for number in range(self.count):
+            path = self._rows(number)
+            with path.open(encoding="utf-8") as file:
+                yield from (demonstration_of(line, f"{path}:{place}") for place, line in enumerate(file, start=1))
+
+    def _all_counts(self) -> Iterator[dict[str, Any]]:
+        return (json.loads(self._counts(number).read_text()) for number in range(self.count))
+
+    def _rows(self, number: int) -> Path:
+        return self.folder / f"chunk-{number:06d}.jsonl"
+
+    def _counts(self, number: int) -> Path:
+        return self.folder / f"chunk-{number:06d}.json"

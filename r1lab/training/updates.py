@@ -1,0 +1,90 @@
+"""What every module of ours shares: shards, microbatches that add up over all ranks, one clipped step."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import lightning as L
+import torch
+
+from r1lab import ranks
+from r1lab.functional.aggregate import Counts
+from r1lab.functional.packing import pack
+from r1lab.models.causal import CausalPolicy, is_sharded
+from r1lab.records.timing import Stopwatch
+from r1lab.rollouts.batches import Minibatch
+from r1lab.training.optim import AdamW, clip_gradients, set_learning_rate
+from r1lab.training.strategy import shard
+
+
+class UpdatingModule(L.LightningModule):
+    """A policy, its optimizer, and the steps done; one Lightning batch is whatever a module makes of it."""
+
+    def __init__(self, policy: CausalPolicy, optim: AdamW):
+        super().__init__()
+        self.automatic_optimization = False
+        self.policy, self.optim = policy, optim
+        self.step = 0
+        """Updates done."""
+        self.clock = Stopwatch()
+
+    @property
+    def models(self) -> dict[str, CausalPolicy]:
+        """What a checkpoint holds beside the optimizer."""
+        return {"policy": self.policy}
+
+    def configure_model(self) -> None:
+        """Shards the models where the strategy asks for it."""
+        mesh = self.device_mesh
+        if mesh is None or is_sharded(self.policy):
+            return
+        for model in self.models.values():
+            shard(model, mesh["data_parallel"])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.optim.build(self.policy.parameters())
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        return batch
+
+    def backward_without_sync(self, loss: torch.Tensor) -> None:
+        """Adds this microbatch's gradient; over ranks gradients are summed, for the loss carries the global count.
+
+        FSDP2 averages over ranks as it reduces, so its loss is scaled up; DDP is told not to reduce at all and the
+        sum is taken once for each step.
+        """
+        if is_sharded(self.policy):
+            self.manual_backward(loss * self.trainer.world_size)
+            return
+        wrapper = self.trainer.strategy.model
+        with wrapper.no_sync() if hasattr(wrapper, "no_sync") else nullcontext():
+            self.manual_backward(loss)
+
+    def take_step(self, optim: AdamW) -> float:
+        """One optimizer step with the gradients of all ranks, clipped; returns their norm before."""
+        optimizer = self.optimizers()
+        parameters = list(self.policy.parameters())
+        if not is_sharded(self.policy):
+            ranks.sum_gradients(parameters)
+        norm = clip_gradients(parameters, optim.max_grad_norm)
+        set_learning_rate(optimizer.optimizer, optim.lr)
+        optimizer.step()
+        optimizer.zero_grad()
+        self.step += 1
+        return norm
+
+
+def over_all_ranks(packed: Sequence[Minibatch], pad_id: int) -> list[Minibatch]:
+    """Minibatches with the counts of all ranks, and as many microbatches as the busiest rank has."""
+    totals = ranks.summed([dataclasses.astuple(part.counts) for part in packed])
+    sizes = ranks.highest([len(part.batches) for part in packed])
+    return [
+        Minibatch(
+            part.batches + [pack([[]], pad_id)] * (max(size, 1) - len(part.batches)),
+            Counts(*(max(number, 1) for number in total)),
+        )
+        for part, total, size in zip(packed, totals, sizes)
+    ]
