@@ -351,6 +351,10 @@ class PackedBatch:
     """Who attends to whom; as `branches` and `segments` say."""
     ref_logprobs: Tensor | None = None
     """[R, T] float32 of the reference policy, 0 where loss_mask is False; None where KL is not used."""
+    old_values: Tensor | None = None
+    """[R, T] float32 of the critic when the phase began, 0 where loss_mask is False; None without a critic."""
+    returns: Tensor | None = None
+    """[R, T] float32, what the critic's values should have been; None without a critic."""
 
     def to(self, device: torch.device) -> PackedBatch:
         """The same on a device; made on a CPU, so that nothing on the device waits for its sizes."""

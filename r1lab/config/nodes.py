@@ -25,8 +25,8 @@ class Node:
     """
 
     stage: str
-    choices: Mapping[str, str] = field(default_factory=dict)
-    """Files of other groups, as a command names them: ``{"model": "qwen2_5_0_5b"}``."""
+    choices: Mapping[str, str | None] = field(default_factory=dict)
+    """Files of other groups, as a command names them: ``{"model": "qwen2_5_0_5b"}``; None where there is no value."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Values that are other than in these files, as a tree."""
     inputs: Mapping[str, str] = field(default_factory=dict)
@@ -40,7 +40,8 @@ class Node:
         """
         own = {"stage": self.stage, **self.choices}
         others = [word for word in overrides if word.partition("=")[0] not in own]
-        return [*(f"{key}={value}" for key, value in own.items()), *others, f"run.name={self.stage}"]
+        chosen = (key if value is None else f"{key}={value}" for key, value in own.items())
+        return [*chosen, *others, f"run.name={self.stage}"]
 
     def command(self, overrides: Sequence[str], artifacts: Mapping[str, str]) -> list[str]:
         """The words of a command that runs this node alone."""

@@ -29,6 +29,9 @@ def before_after_table(before: Numbers, after: Numbers) -> str:
             lines.append(_share_line(title.format(name), before[part].get(name), after[part].get(name)))
     shares = [{"mean": numbers["format_share"]} for numbers in (before, after)]
     lines.append(_share_line("right format", *shares))
+    for name in dict.fromkeys([*before["scores"], *after["scores"]]):
+        if name != "format":  # the share above
+            lines.append(_share_line(name, before["scores"].get(name), after["scores"].get(name)))
     old, new = before["mean_length"], after["mean_length"]
     lines.append(("mean length", f"{old:,.1f} tokens", f"{new:,.1f} tokens", f"{new - old:+,.1f}", ""))
     widths = [max(len(line[column]) for line in lines) for column in range(5)]

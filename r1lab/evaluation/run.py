@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from r1lab.engines.base import SamplingParams
@@ -45,6 +45,11 @@ class Evaluation:
         """The rewards, told of all that is asked."""
         return informed(self.rewards, heldout)
 
+    def outcomes(self, groups: Sequence[Group]) -> list[Outcome]:
+        """The numbers of judged groups, in their order."""
+        aspects = {name: reward.aspect for name, reward in self.rewards.items() if name != "accuracy"}
+        return [outcome(group, aspects) for group in groups]
+
     def __call__(
         self,
         collector: Collector,
@@ -74,10 +79,21 @@ class Outcome:
     """Of all samples, the unjudged ones too."""
     truncated: list[bool]
     num_faults: int
+    scores: dict[str, list[float]] = field(default_factory=dict)
+    """What the other judges gave, each to the questions that it is for, where it could judge."""
 
 
-def outcome(group: Group) -> Outcome:
-    """The numbers of one judged group; samples whose accuracy was not judged are counted as faults, not as wrong."""
+def outcome(group: Group, aspects: Mapping[str, str]) -> Outcome:
+    """The numbers of one judged group; samples whose accuracy was not judged are counted as faults, not as wrong.
+
+    aspects: of the judges beside accuracy, the aspect of general prompts that each is for, "" for all questions.
+    """
+    own = group.question.details.get("aspect")
+    scores = {
+        name: [r.scores[name].value for r in group.rollouts if r.scores[name].judged]
+        for name, aspect in aspects.items()
+        if aspect in ("", own)
+    }
     judged = [r for r in group.rollouts if r.scores["accuracy"].judged]
     return Outcome(
         index=group.index,
@@ -89,6 +105,7 @@ def outcome(group: Group) -> Outcome:
         lengths=[len(r.completion) for r in group.rollouts],
         truncated=[r.completion.truncated for r in group.rollouts],
         num_faults=len(group.rollouts) - len(judged),
+        scores=scores,
     )
 
 
@@ -107,6 +124,8 @@ def summarize(outcomes: Sequence[Outcome], samples: int, same: Callable[[str, st
         by_domain[o.domain].append(share)
         by_level[str(o.level)].append(share)
     lengths = [length for o in outcomes for length in o.lengths]
+    names = dict.fromkeys(name for o in outcomes for name in o.scores)
+    scores = {name: [mean(o.scores[name]) for o in outcomes if o.scores.get(name)] for name in names}
     return {
         "questions": len(outcomes),
         "samples": samples,
@@ -118,6 +137,7 @@ def summarize(outcomes: Sequence[Outcome], samples: int, same: Callable[[str, st
         "mean_length": mean(lengths),
         "truncated_share": mean([float(t) for o in outcomes for t in o.truncated]),
         "fault_share": sum(o.num_faults for o in outcomes) / max(len(lengths), 1),
+        "scores": {name: interval(values, seed) for name, values in scores.items()},
         "accuracy_by_domain": {domain: interval(values, seed) for domain, values in sorted(by_domain.items())},
         "accuracy_by_level": {level: interval(values, seed) for level, values in sorted(by_level.items())},
         "tokens_sampled": sum(lengths),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from r1lab.functional.schedules import Schedule, require
+from r1lab.functional.schedules import Schedule, require, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,6 +82,10 @@ class GroupNormalized:
     def __call__(self, rewards: Tensor) -> Tensor:
         return group_normalized(rewards, self.eps, self.correction)
 
+    @property
+    def formula(self) -> str:
+        return f"(r - mean(r)) / (std(r) + {shown(self.eps)})"
+
 
 @dataclass(frozen=True)
 class GroupCentered:
@@ -90,6 +94,10 @@ class GroupCentered:
     def __call__(self, rewards: Tensor) -> Tensor:
         return group_centered(rewards)
 
+    @property
+    def formula(self) -> str:
+        return "r - mean(r)"
+
 
 @dataclass(frozen=True)
 class LeaveOneOut:
@@ -97,6 +105,10 @@ class LeaveOneOut:
 
     def __call__(self, rewards: Tensor) -> Tensor:
         return leave_one_out(rewards)
+
+    @property
+    def formula(self) -> str:
+        return "r - mean(r of the others)"
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,10 @@ class LeaveOneOutNormalized:
     def __call__(self, rewards: Tensor) -> Tensor:
         return leave_one_out_normalized(rewards, self.eps)
 
+    @property
+    def formula(self) -> str:
+        return f"(r - mean(r of the others)) / (std(r of the others) + {shown(self.eps)})"
+
 
 @dataclass(frozen=True)
 class PlainRewards:
@@ -119,3 +135,7 @@ class PlainRewards:
 
     def __call__(self, rewards: Tensor) -> Tensor:
         return rewards
+
+    @property
+    def formula(self) -> str:
+        return "r"

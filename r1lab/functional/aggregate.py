@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from r1lab.functional.schedules import Schedule, require
+from r1lab.functional.schedules import Schedule, require, shown
 from r1lab.functional.segments import segment_lengths
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ class SequenceMean:
         # loss, loss_mask, segments [R, T] -> []
         return (loss.where(loss_mask, 0) / segment_lengths(loss, loss_mask, segments)).sum() / counts.sequences
 
+    @property
+    def formula(self) -> str:
+        return "the mean over completions of the mean over their tokens"
+
 
 @dataclass(frozen=True)
 class TokenMean:
@@ -50,6 +54,10 @@ class TokenMean:
         """Return the share, a scalar, of loss [R, T] with loss_mask [R, T] bool; segments are not read."""
         assert loss.shape == loss_mask.shape
         return loss.where(loss_mask, 0).sum() / counts.tokens
+
+    @property
+    def formula(self) -> str:
+        return "the mean over all tokens"
 
 
 @dataclass(frozen=True)
@@ -69,3 +77,7 @@ class ConstantLength:
         """Return the share, a scalar, of loss [R, T] with loss_mask [R, T] bool; segments are not read."""
         assert loss.shape == loss_mask.shape
         return loss.where(loss_mask, 0).sum() / (counts.sequences * self.length)
+
+    @property
+    def formula(self) -> str:
+        return f"the sum over tokens / ({shown(self.length)} x completions)"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from r1lab.functional.schedules import Schedule, require
+from r1lab.functional.schedules import Schedule, require, shown
 from r1lab.functional.segments import segment_sums
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ class Uncorrected:
 
     def __call__(self, old_logprobs: Tensor, sampler_logprobs: Tensor, loss_mask: Tensor, segments: Tensor) -> Tensor:
         return old_logprobs.new_ones(old_logprobs.shape)
+
+    @property
+    def formula(self) -> str:
+        return "1"
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,10 @@ class Truncated:
 
     def __call__(self, old_logprobs: Tensor, sampler_logprobs: Tensor, loss_mask: Tensor, segments: Tensor) -> Tensor:
         return (old_logprobs - sampler_logprobs).exp().clamp(max=self.highest)
+
+    @property
+    def formula(self) -> str:
+        return f"min(pi_old / pi_sampler, {shown(self.highest)})"
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,10 @@ class Masked:
         weights = (old_logprobs - sampler_logprobs).exp()
         return weights.where((weights >= self.lowest) & (weights <= self.highest), 0)
 
+    @property
+    def formula(self) -> str:
+        return f"pi_old / pi_sampler between {shown(self.lowest)} and {shown(self.highest)}, else 0"
+
 
 @dataclass(frozen=True)
 class SequenceMasked:
@@ -75,3 +87,7 @@ class SequenceMasked:
     def __call__(self, old_logprobs: Tensor, sampler_logprobs: Tensor, loss_mask: Tensor, segments: Tensor) -> Tensor:
         weights = segment_sums(old_logprobs - sampler_logprobs, loss_mask, segments).exp()
         return weights.where(weights <= self.highest, 0)
+
+    @property
+    def formula(self) -> str:
+        return f"the completion's pi_old / pi_sampler where it is at most {shown(self.highest)}, else 0"

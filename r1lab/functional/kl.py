@@ -69,6 +69,11 @@ class KL:
             raise ValueError(f"kl.place must be one of {', '.join(PLACES)}, not {self.place!r}")
 
     @property
+    def formula(self) -> str:
+        written = {"k1": "log(pi / pi_ref)", "k2": "log(pi / pi_ref)^2 / 2", "k3": "pi_ref / pi - log(pi_ref / pi) - 1"}
+        return f"{written[self.estimator]} of each token ({self.estimator})"
+
+    @property
     def in_reward(self) -> bool:
         return self.place == "reward"
 

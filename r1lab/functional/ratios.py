@@ -22,6 +22,10 @@ class TokenRatio:
     def __call__(self, logprobs: Tensor, old_logprobs: Tensor, loss_mask: Tensor, segments: Tensor) -> Tensor:
         return old_logprobs
 
+    @property
+    def formula(self) -> str:
+        return "pi / pi_old of each token"
+
 
 @dataclass(frozen=True)
 class SequenceRatio:
@@ -33,3 +37,7 @@ class SequenceRatio:
     def __call__(self, logprobs: Tensor, old_logprobs: Tensor, loss_mask: Tensor, segments: Tensor) -> Tensor:
         fixed = logprobs.detach()
         return fixed - segment_means(fixed - old_logprobs, loss_mask, segments)
+
+    @property
+    def formula(self) -> str:
+        return "the geometric mean of pi / pi_old over the completion"

@@ -180,6 +180,22 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def shown(value: Any) -> str:
+    """A number or schedule in as few characters as say it.
+
+    >>> shown(1e-6), shown({0: 32768, 8200: 65536}), shown(Linear(1.0, 0.1, 50))
+    ('1e-06', '{0: 32768, 8200: 65536}', 'Linear(1 to 0.1)')
+    """
+    if isinstance(value, Schedule):
+        low_high = (
+            f"{value.start:g} to {value.end:g}" if isinstance(value, Ramp) else "{:g} to {:g}".format(*value.bounds)
+        )
+        return f"{type(value).__name__}({low_high})"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{step}: {number:.10g}" for step, number in value.items()) + "}"
+    return f"{value:.10g}"
+
+
 def at_step(component: Any, step: int) -> Any:
     """Return the dataclass with every schedule in its fields, at any depth, replaced by its value at that step.
 

@@ -43,6 +43,41 @@ def to_go(values: Tensor, loss_mask: Tensor, segments: Tensor) -> Tensor:
     return (segment_sums(masked, loss_mask, segments) - (earlier - before)).where(loss_mask, 0)
 
 
+def decayed_to_go(values: Tensor, loss_mask: Tensor, segments: Tensor, decay: float) -> Tensor:
+    """Of each counted token the sum of its completion from it on, every later token `decay` times less: [R, T].
+
+    Example: values [1, 2, 4] of one completion, decay 0.5 -> [1 + 1 + 1, 2 + 2, 4] = [3, 4, 4].
+    """
+    sums, width = values.where(loss_mask, 0), values.shape[1]
+    # each sum takes in the one that begins where it ends: sums of 1, 2, 4, ... tokens
+    step = 1
+    while step < width:
+        same = loss_mask[:, :-step] & loss_mask[:, step:] & (segments[:, :-step] == segments[:, step:])
+        further = sums[:, step:].where(same, 0) * decay**step
+        sums = sums.clone()
+        sums[:, :-step] += further
+        step *= 2
+    return sums
+
+
+def following(values: Tensor, loss_mask: Tensor, segments: Tensor) -> Tensor:
+    """Of each counted token the value of the next one of its completion, 0 behind the last: [R, T] -> [R, T].
+
+    Example: values [1, 2, 4] of one completion -> [2, 4, 0].
+    """
+    found = values.new_zeros(values.shape)
+    same = loss_mask[:, :-1] & loss_mask[:, 1:] & (segments[:, :-1] == segments[:, 1:])
+    found[:, :-1] = values[:, 1:].where(same, 0)
+    return found
+
+
+def last_of(segments: Tensor, loss_mask: Tensor) -> Tensor:
+    """bool [R, T]: the last token of each completion."""
+    last = loss_mask.clone()
+    last[:, :-1] &= segments[:, :-1] != segments[:, 1:]
+    return last
+
+
 def first_of(segments: Tensor, loss_mask: Tensor) -> Tensor:
     """bool [R, T]: the first token of each completion."""
     first = loss_mask.clone()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from r1lab.functional.schedules import Schedule, require
+from r1lab.functional.schedules import Schedule, require, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,6 +53,12 @@ class Clipped:
             loss, clipped = loss.where(~far, -self.dual_clip * advantages), clipped | far
         return loss, clipped
 
+    @property
+    def formula(self) -> str:
+        return f"-min(ratio A, clip(ratio, 1 - {shown(self.clip_low)}, 1 + {shown(self.clip_high)}) A)" + (
+            "" if self.dual_clip is None else f", at most {shown(self.dual_clip)} |A| where A < 0"
+        )
+
 
 @dataclass(frozen=True)
 class Weighted:
@@ -74,3 +80,7 @@ class Weighted:
         rho = ratio(logprobs, old_logprobs).detach()
         low, high = 1 - self.clip_low, 1 + self.clip_high
         return -rho.clamp(low, high) * advantages * logprobs, (rho > high) | (rho < low)
+
+    @property
+    def formula(self) -> str:
+        return f"-clip(ratio, 1 - {shown(self.clip_low)}, 1 + {shown(self.clip_high)}) A log pi, the ratio a number"

@@ -98,13 +98,23 @@ class CausalPolicy(nn.Module):
 
     def score(self, batch: PackedBatch, temperature: float) -> tuple[Tensor, Tensor]:
         """Logprobs and entropy [R, T] of a packed batch's counted tokens, 0 elsewhere; the batch is on our device."""
-        width = batch.ids.shape[1]
+        ids = batch.ids.flatten()[batch.counted]
 
         def read(hidden: Tensor, head: nn.Module) -> tuple[Tensor, Tensor]:
+            return token_logprobs(hidden, head.weight, ids, temperature, bias=head.bias)
+
+        with self.precision():
+            logprobs, entropy = self.at_predictors(batch, read)
+        return batch.grid(logprobs), batch.grid(entropy)
+
+    def at_predictors(self, batch: PackedBatch, read: Callable[[Tensor, nn.Module], Any]) -> Any:
+        """What ``read`` makes of the hidden states [M, D] that predict the counted tokens, and the head."""
+        width = batch.ids.shape[1]
+
+        def predicting(hidden: Tensor, head: nn.Module) -> Any:
             # a token's predictor is in its own row
             predictors = batch.counted // width * width + batch.predictors.flatten()[batch.counted]
-            hidden, ids = hidden.flatten(0, 1)[predictors], batch.ids.flatten()[batch.counted]
-            return token_logprobs(hidden, head.weight, ids, temperature, bias=head.bias)
+            return read(hidden.flatten(0, 1)[predictors], head)
 
         if self.takes_tiles:
             # what has the shape of a mask keeps transformers from making one
@@ -112,9 +122,7 @@ class CausalPolicy(nn.Module):
             options = {"tiles": batch.tiles, "masks": [tile.mask for tile in batch.tiles.tiles]}
         else:
             mask, options = attention_mask(batch.branches, batch.segments), {}
-        with self.precision():
-            logprobs, entropy = self(batch.ids, batch.positions, mask, read, **options)
-        return batch.grid(logprobs), batch.grid(entropy)
+        return self(batch.ids, batch.positions, mask, predicting, **options)
 
 
 def check_attention(model: nn.Module) -> None:

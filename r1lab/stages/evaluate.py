@@ -9,7 +9,7 @@ from typing import Any
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.disk import write_json_atomic
-from r1lab.evaluation.run import Evaluation, outcome, summarize
+from r1lab.evaluation.run import Evaluation, summarize
 from r1lab.rewards.rubric import Rubric
 from r1lab.stages.base import Context, Stage
 from r1lab.stages.gold import NUM_GOLD, check_gold
@@ -62,7 +62,7 @@ class EvaluateStage(Stage):
         with track(len(heldout), "evaluating", {}) as progress:
             stream = (context.seed, "evaluation")
             groups = self.evaluation(collector, heldout, samples, stream, tell=progress.update)
-        numbers = summarize([outcome(group) for group in groups], samples, same, context.seed)
+        numbers = summarize(self.evaluation.outcomes(groups), samples, same, context.seed)
         rubric.close()
         RunTables(context.folder).write_groups(groups, rubric.weights(0), 0, 0, "evaluation", rank=0)
         write_json_atomic(context.folder / "summary.json", {**numbers, "model": self.policy.describe()})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from r1lab.artifacts.address import address, is_named_by_content
-from r1lab.config.reference import is_reference
+from r1lab.config.reference import is_reference, reference
 from r1lab.models.policy import PretrainedPolicy
 from r1lab.rewards.preference import loading_faults
 from r1lab.stages.base import Context
@@ -37,6 +37,14 @@ class ModelChoice:
             return replace(self.published, source=self.weights, revision=None)
         return self.published if self.local is None else None
 
+    @property
+    def origin(self) -> str:
+        """Whose weights they are: an artifact by its name, wherever it lies, else a folder or the model's name."""
+        if self.weights is None:
+            return self.name
+        folder = Path(self.weights)
+        return reference(folder.parent.name, folder.name) if is_named_by_content(folder) else self.weights
+
     def faults(self) -> list[str]:
         """What cannot be loaded, seen before the slow load."""
         if self.compute_dtype not in COMPUTE_DTYPES:
@@ -63,7 +71,7 @@ class ModelChoice:
     def describe(self) -> str:
         """One line: what the model is, and whether it is the published one."""
         if self.weights is not None:
-            return f"{self.name} as a run has left it: {self.weights}"
+            return f"{self.name} as a run has left it: {self.origin}"
         if self.local is None:
             return f"{self.name}: {self.published.source}"
         return f"{self.name} at local scale: {self.local.describe()}; not the published {self.published.source}"

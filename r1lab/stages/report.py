@@ -16,19 +16,22 @@ from r1lab.evaluation.report import (
 )
 from r1lab.records.loggers import JsonlLog
 from r1lab.stages.base import Context
+from r1lab.stages.card import store_policy
 from r1lab.stages.watch import RunTables
 
 
 def write_report(
-    context: Context, tables: RunTables, description: str, policy: Path, seconds: dict[str, float]
+    context: Context, tables: RunTables, description: str, checkpoint: Path, seconds: dict[str, float]
 ) -> None:
-    """Writes summary.json, training.png and report.txt into the run folder and shows the text."""
+    """Stores the policy, writes summary.json, training.png and report.txt into the run folder and shows the text."""
     evaluations, steps = tables.evaluations(), tables.steps.rows()
     before, after = evaluations[0], evaluations[-1]
     sampled = sum(row["tokens_sampled"] for row in steps) + sum(e["tokens_sampled"] for e in evaluations)
     numbers = summary(
         before, after, seconds, int(sampled), int(sum(row["tokens_trained"] for row in steps)), peak_rss_bytes()
     )
+    table = before_after_table(before, after)
+    policy = store_policy(context, checkpoint, description, f"```\n{table}\n```", seconds)
     write_json_atomic(context.folder / "summary.json", {**numbers, "model": description, "policy": str(policy)})
     plot_training(steps, context.folder / "training.png", evaluations)
     context.say("")
@@ -36,11 +39,13 @@ def write_report(
 
 
 def write_sft_report(
-    context: Context, description: str, num_demonstrations: int, policy: Path, seconds: dict[str, float]
+    context: Context, description: str, num_demonstrations: int, checkpoint: Path, seconds: dict[str, float]
 ) -> None:
-    """Writes summary.json, training.png and report.txt of supervised training into the run folder, shows the text."""
+    """The same of supervised training."""
     steps = JsonlLog(context.folder / "log.jsonl").rows()
     trained = sum(row["tokens_trained"] for row in steps)
+    loss = f"Loss: {steps[0]['loss']:.3f} -> {steps[-1]['loss']:.3f}"
+    policy = store_policy(context, checkpoint, description, loss, seconds)
     numbers = {
         "demonstrations": num_demonstrations, "steps": len(steps), "tokens_trained": trained,
         "loss_first": steps[0]["loss"], "loss_last": steps[-1]["loss"], "seconds": seconds,
@@ -49,7 +54,6 @@ def write_sft_report(
     write_json_atomic(context.folder / "summary.json", numbers)
     plot_loss(steps, context.folder / "training.png")
     told = f"{num_demonstrations:,} demonstrations, {len(steps):,} steps, {trained:,.0f} tokens of responses"
-    loss = f"Loss: {steps[0]['loss']:.3f} -> {steps[-1]['loss']:.3f}"
     time = f"Time: {sum(seconds.values()) / 60:.1f} minutes"
     context.report("\n".join([description, told, loss, time, f"Figure: {context.folder / 'training.png'}"]))
 

@@ -117,11 +117,9 @@ class RLStage(Stage):
         if context.first_rank:
             from r1lab.stages.report import write_report
             from r1lab.stages.watch import RunTables
-            from r1lab.training.checkpoint import copy_policy
 
             last, state = checkpoints.newest(context.say)
-            policy = context.put("policy", partial(copy_policy, last))
-            write_report(context, RunTables(context.folder), self.policy.describe(), policy.path, state["seconds"])
+            write_report(context, RunTables(context.folder), self.policy.describe(), last, state["seconds"])
 
     def check_answers(self, rewards: Mapping[str, Reward], trained: list[Question], heldout: list[Question]) -> None:
         """Every prompt has a reward, and gold completions score full marks."""

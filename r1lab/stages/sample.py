@@ -143,7 +143,6 @@ class SampleStage(Stage):
         chunks = Chunks(context.folder / "chunks", len(plan.chunks))
         todo = [number for number in range(own, chunks.count, self.strategy.world_size) if not chunks.has(number)]
         engine = self.engine(policy=CausalPolicy(model, self.policy.compute()), pad_id=tokenizer.pad_token_id)
-        writer = self.policy.weights or self.policy.name
         if context.first_rank and chunks.done:
             context.say(f"Going on: {chunks.done} of {chunks.count} chunks are there")
         context.say(f"Sampling {plan.questions:,} questions x {plan.samples}")
@@ -164,7 +163,9 @@ class SampleStage(Stage):
                     chosen, left = screened(group, self.filters, plan.keep)
                     gone += left
                     rows += [
-                        Demonstration(group.question, collector.text(r.completion), len(r.completion), writer)
+                        Demonstration(
+                            group.question, collector.text(r.completion), len(r.completion), self.policy.origin
+                        )
                         for r in chosen
                     ]
                 RunTables(context.folder).write_groups(groups, rubric.weights(0), number, 0, "sample", rank=0)

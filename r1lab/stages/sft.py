@@ -98,11 +98,9 @@ class SFTStage(Stage):
             checkpoints = self.train(context, model, tokenizer, shown)
         if context.first_rank:
             from r1lab.stages.report import write_sft_report
-            from r1lab.training.checkpoint import copy_policy
 
             last, state = checkpoints.newest(context.say)
-            policy = context.put("policy", partial(copy_policy, last))
-            write_sft_report(context, self.policy.describe(), len(shown), policy.path, state["seconds"])
+            write_sft_report(context, self.policy.describe(), len(shown), last, state["seconds"])
 
     def check_lengths(self, shown: Demonstrations, tokenizer: Any) -> None:
         """Nothing is cut: every response that was counted when it was written fits, and the first ones as a whole."""

@@ -13,7 +13,7 @@ import lightning as L
 
 from r1lab import ranks
 from r1lab.disk import write_json_atomic
-from r1lab.evaluation.run import Evaluation, outcome, summarize
+from r1lab.evaluation.run import Evaluation, summarize
 from r1lab.records.aside import Aside
 from r1lab.records.ledger import Ledger
 from r1lab.records.loggers import JsonlLog
@@ -169,7 +169,7 @@ class Evaluator(L.Callback):
             )  # fmt: skip
             weights = self.collector.rubric.weights(0)
             self.tables.write_groups(groups, weights, module.phase, module.step, f"evaluation-{kind}", rank)
-            outcomes = sorted(ranks.gathered([outcome(group) for group in groups]), key=lambda o: o.index)
+            outcomes = sorted(ranks.gathered(self.evaluation.outcomes(groups)), key=lambda o: o.index)
             numbers = {
                 "phase": module.phase,
                 "step": module.step,
@@ -197,9 +197,10 @@ def evaluation_line(numbers: Mapping[str, Any]) -> str:
         return "  no completion could be judged"
     cons = numbers[f"cons_at_{k}"]
     vote = f", cons@{k} {cons['mean']:.1%}" if cons else ""
+    scores = "".join(f", {name} {found['mean']:.0%}" for name, found in numbers["scores"].items() if found)
     return (
-        f"  pass@1 {p['mean']:.1%} [{p['low']:.1%}, {p['high']:.1%}]{vote}, "
-        f"format {numbers['format_share']:.0%}, length {numbers['mean_length']:.1f} tokens"
+        f"  pass@1 {p['mean']:.1%} [{p['low']:.1%}, {p['high']:.1%}]{vote}{scores}, "
+        f"length {numbers['mean_length']:.1f} tokens"
     )
 
 
@@ -207,12 +208,12 @@ def evaluation_line(numbers: Mapping[str, Any]) -> str:
 class StepLog(L.Callback):
     """A JSON line for each step of supervised training, and its mirror; the first rank's alone."""
 
-    log: JsonlLog
+    rows: JsonlLog
     mirror: Any
 
     def on_train_batch_end(self, trainer: L.Trainer, module: SFTModule, *_: Any) -> None:
         if trainer.global_rank == 0:
-            self.log.write({"phase": module.step, "step": module.step, **module.metrics})
+            self.rows.write({"phase": module.step, "step": module.step, **module.metrics})
             if self.mirror is not None:
                 self.mirror.log_metrics(module.metrics, module.step)
 

@@ -99,7 +99,8 @@ class Checkpoints:
             dcp.load(state, checkpoint_id=path / "trainer", no_dist=ranks.count() == 1)
         for name, model in module.models.items():
             set_model_state_dict(model, state[name])
-        set_optimizer_state_dict(module.policy, module.trainer.optimizers[0], state["optimizer"])
+        for (name, (model, _)), optimizer in zip(module.trained.items(), module.trainer.optimizers, strict=True):
+            set_optimizer_state_dict(model, optimizer, state[optimizer_key(name)])
 
     def drop_after(self, step: int) -> None:
         """Removes checkpoints of later steps: the run that wrote them is being done again from here."""
@@ -120,8 +121,15 @@ def cause(error: BaseException) -> BaseException:
 
 def trainer_state(module: Any) -> dict[str, Any]:
     """What a distributed checkpoint saves and loads in place: the same tree before and after."""
-    models = {name: get_model_state_dict(model) for name, model in module.models.items()}
-    return {**models, "optimizer": get_optimizer_state_dict(module.policy, module.trainer.optimizers[0])}
+    state = {name: get_model_state_dict(model) for name, model in module.models.items()}
+    for (name, (model, _)), optimizer in zip(module.trained.items(), module.trainer.optimizers, strict=True):
+        state[optimizer_key(name)] = get_optimizer_state_dict(model, optimizer)
+    return state
+
+
+def optimizer_key(name: str) -> str:
+    """Where a model's optimizer stands in a checkpoint."""
+    return "optimizer" if name == "policy" else f"optimizer of {name}"
 
 
 def copy_policy(checkpoint: Path, folder: Path) -> None:

@@ -18,6 +18,8 @@ from r1lab.rollouts.collect import Collector
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.refill import Collected, collect
 from r1lab.rollouts.selection import Selection
+from r1lab.training.baseline import ValueBaseline
+from r1lab.training.critic import Critic
 from r1lab.training.metrics import PhaseMetrics, PhaseReport
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
@@ -62,6 +64,7 @@ class GRPOModule(UpdatingModule):
     def __init__(self, policy: CausalPolicy, collector: Collector, recipe: Recipe, seed: int, cursor: State):
         super().__init__(policy, recipe.optim)
         self.reference = frozen_copy(policy) if recipe.objective.uses_reference else None
+        self.critic = Critic(policy) if recipe.objective.critic else None
         self.collector, self.recipe, self.seed = collector, recipe, seed
         self.phase = 0
         """Rollout phases done."""
@@ -72,9 +75,15 @@ class GRPOModule(UpdatingModule):
 
     @property
     def models(self) -> dict[str, CausalPolicy]:
-        """What a checkpoint holds beside the optimizer."""
-        models = {"policy": self.policy, "reference": self.reference}
+        """What a checkpoint holds beside the optimizers."""
+        models = {"policy": self.policy, "reference": self.reference, "critic": self.critic}
         return {name: model for name, model in models.items() if model is not None}
+
+    @property
+    def trained(self) -> dict[str, tuple[CausalPolicy, AdamW]]:
+        """The policy, and the critic where there is one."""
+        critic = {"critic": (self.critic, self.recipe.objective.critic.optim)} if self.critic is not None else {}
+        return super().trained | critic
 
     @property
     def state(self) -> dict[str, Any]:
@@ -166,7 +175,16 @@ class GRPOModule(UpdatingModule):
         if recipe.objective.uses_reference:
             with self.clock("reference"):
                 batch = with_reference(self.reference, batch, temperature)
+        if self.critic is not None:
+            with self.clock("critic"):
+                return self.with_values(batch, recipe.objective)
         return dataclasses.replace(batch, advantages=recipe.objective.token_advantages(batch))
+
+    def with_values(self, batch: PackedBatch, objective: Objective) -> PackedBatch:
+        """The microbatch with the critic's values, advantages by GAE, and what the values should have been."""
+        values = self.critic.values(batch)
+        advantages = objective.critic.advantages(objective.token_rewards(batch), values, batch)
+        return dataclasses.replace(batch, advantages=advantages, old_values=values, returns=advantages + values)
 
     def update(self, minibatch: Minibatch, recipe: Recipe, metrics: PhaseMetrics, on_policy: bool) -> None:
         """One optimizer step: policy logprobs, objective, backward; then clip and step once."""
@@ -181,7 +199,17 @@ class GRPOModule(UpdatingModule):
                 loss, stats = recipe.objective(logprobs, batch, minibatch.counts)
                 self.backward_without_sync(loss)
                 metrics.add(loss, logprobs, entropy, stats, batch)
-            metrics.grad_norm(self.take_step(recipe.optim))
+            metrics.grad_norm(self.take_step("policy", recipe.optim))
+        if self.critic is not None:
+            with self.clock("critic"):
+                self.update_critic(minibatch, recipe.objective.critic)
+        self.step += 1
+
+    def update_critic(self, minibatch: Minibatch, baseline: ValueBaseline) -> None:
+        """One optimizer step of the critic over the same microbatches."""
+        for batch in minibatch.batches:
+            self.backward_without_sync(baseline.loss(self.critic.values(batch), batch, minibatch.counts))
+        self.take_step("critic", baseline.optim)
 
 
 @dataclass(frozen=True, eq=False)

@@ -119,11 +119,12 @@ def recompute(policy: CausalPolicy) -> None:
     enable({"use_reentrant": False})
 
 
-def forecast(policy: CausalPolicy, group: GroupShape, frozen: Iterable[CausalPolicy] = ()) -> Forecast:
-    """The forecast of a policy that trains beside frozen ones; computes two short forwards, on all ranks alike."""
+def forecast(policy: CausalPolicy, group: GroupShape, others: Iterable[CausalPolicy] = ()) -> Forecast:
+    """The forecast of a policy that trains beside others; computes two short forwards, on all ranks alike."""
     config = policy.config
-    weights = sum(local_bytes(p) * (4 if p.requires_grad else 1) for p in policy.parameters())
-    weights += sum(local_bytes(p) for model in frozen for p in model.parameters())
+    models = (policy, *others)
+    # weights, gradients and two moments
+    weights = sum(local_bytes(p) * (4 if p.requires_grad else 1) for model in models for p in model.parameters())
     probes = [group.probe(tokens).to(policy.device) for tokens in PROBES]
     few, many = (saved_bytes(policy, probe) for probe in probes)
     reshard(policy)

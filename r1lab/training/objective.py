@@ -11,7 +11,8 @@ from r1lab.functional.corrections import Uncorrected
 from r1lab.functional.kl import KL
 from r1lab.functional.ratios import TokenRatio
 from r1lab.functional.schedules import as_schedule
-from r1lab.functional.segments import to_go
+from r1lab.functional.segments import last_of, to_go
+from r1lab.training.baseline import ValueBaseline
 from r1lab.types import PackedBatch
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Objective:
     """(logprobs, old_logprobs, loss_mask, segments) [R, T] -> the old logprobs [R, T] that make the ratio it means."""
     correction: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = field(default_factory=Uncorrected)
     """(old_logprobs, sampler_logprobs, loss_mask, segments) [R, T] -> weights [R, T] of the surrogate."""
+    critic: ValueBaseline | None = None
+    """Makes advantages of `advantage`, which is then the reward that the last token of a completion has (PPO)."""
     whiten: bool = False
     """Whether advantages are centred and scaled over all counted tokens of the phase, on all ranks (REINFORCE++)."""
 
@@ -51,8 +54,16 @@ class Objective:
         """Advantages [R, T], less what the KL of a token and those behind it costs, where it stands in the reward."""
         if not (self.uses_reference and self.kl.in_reward):
             return batch.advantages
-        penalty = self.kl.coef * self.kl(batch.old_logprobs, batch.ref_logprobs)
-        return batch.advantages - to_go(penalty, batch.loss_mask, batch.segments)
+        return batch.advantages - to_go(self.penalty(batch), batch.loss_mask, batch.segments)
+
+    def token_rewards(self, batch: PackedBatch) -> Tensor:
+        """Rewards [R, T] for a critic: the completion's at its last token, less what the KL of each token costs."""
+        rewards = batch.advantages * last_of(batch.segments, batch.loss_mask)
+        return rewards - self.penalty(batch) if self.uses_reference and self.kl.in_reward else rewards
+
+    def penalty(self, batch: PackedBatch) -> Tensor:
+        """What the KL of each token costs [R, T]."""
+        return self.kl.coef * self.kl(batch.old_logprobs, batch.ref_logprobs) * batch.loss_mask
 
     def __call__(self, logprobs: Tensor, batch: PackedBatch, counts: Counts) -> tuple[Tensor, Stats]:
         """This microbatch's share of the loss, and sums over its counted tokens.

@@ -53,7 +53,8 @@ class SFTModule(UpdatingModule):
                 loss = TokenMean()(-logprobs, batch.loss_mask, batch.segments, step.counts)
                 self.backward_without_sync(loss)
                 losses.append(loss.detach())
-            norm = self.take_step(optim)
+            norm = self.take_step("policy", optim)
+        self.step += 1
         loss, tokens = ranks.summed([float(sum(losses)), float(sum(batch.num_tokens for batch in packed))])
         trained = step.counts.tokens
         self.metrics = {"loss": loss, "tokens": tokens, "tokens_trained": trained, "grad_norm": norm, "lr": optim.lr}

@@ -33,8 +33,13 @@ class UpdatingModule(L.LightningModule):
 
     @property
     def models(self) -> dict[str, CausalPolicy]:
-        """What a checkpoint holds beside the optimizer."""
+        """What a checkpoint holds beside the optimizers."""
         return {"policy": self.policy}
+
+    @property
+    def trained(self) -> dict[str, tuple[CausalPolicy, AdamW]]:
+        """Those of the models that learn, each with what makes its optimizer, in the order of the optimizers."""
+        return {"policy": (self.policy, self.optim)}
 
     def configure_model(self) -> None:
         """Shards the models where the strategy asks for it."""
@@ -44,8 +49,8 @@ class UpdatingModule(L.LightningModule):
         for model in self.models.values():
             shard(model, mesh["data_parallel"])
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.optim.build(self.policy.parameters())
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [optim.build(model.parameters()) for model, optim in self.trained.values()]
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch
@@ -63,17 +68,19 @@ class UpdatingModule(L.LightningModule):
         with wrapper.no_sync() if hasattr(wrapper, "no_sync") else nullcontext():
             self.manual_backward(loss)
 
-    def take_step(self, optim: AdamW) -> float:
-        """One optimizer step with the gradients of all ranks, clipped; returns their norm before."""
+    def take_step(self, name: str, optim: AdamW) -> float:
+        """One optimizer step of a model with the gradients of all ranks, clipped; returns their norm before."""
+        model, _ = self.trained[name]
         optimizer = self.optimizers()
-        parameters = list(self.policy.parameters())
-        if not is_sharded(self.policy):
+        if len(self.trained) > 1:
+            optimizer = optimizer[list(self.trained).index(name)]
+        parameters = list(model.parameters())
+        if not is_sharded(model):
             ranks.sum_gradients(parameters)
         norm = clip_gradients(parameters, optim.max_grad_norm)
         set_learning_rate(optimizer.optimizer, optim.lr)
         optimizer.step()
         optimizer.zero_grad()
-        self.step += 1
         return norm
 
 

@@ -33,6 +33,21 @@ def test_two_ranks_equal_one(kind, alone, tmp_path):
     assert_equal(weights_after(kind, 2, tmp_path / "policy"), alone)
 
 
+@pytest.fixture(scope="module")
+def alone_with_a_critic(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ppo") / "policy"
+    return weights_after("single", 1, folder, "ppo"), load_file(folder / "critic" / "model.safetensors")
+
+
+@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+def test_two_ranks_and_their_critics_equal_one(kind, alone_with_a_critic, tmp_path):
+    policy, critic = alone_with_a_critic
+    assert_equal(weights_after(kind, 2, tmp_path / "policy", "ppo"), policy)
+    assert_equal(load_file(tmp_path / "policy" / "critic" / "model.safetensors"), critic)
+    moved = max(float((critic[k] - policy[k]).abs().max()) for k in critic)
+    assert moved > 1e-4, "the critic has not learned anything of its own"
+
+
 def assert_equal(two, alone):
     assert two.keys() == alone.keys()
     worst = max(float((two[k] - alone[k]).norm() / alone[k].norm().clamp(min=1e-12)) for k in alone)

@@ -1,6 +1,6 @@
 """Three updates of a float64 policy under a strategy, as a program of its own: Lightning starts it once a rank.
 
-usage: three_updates.py KIND DEVICES FOLDER [refilled]
+usage: three_updates.py KIND DEVICES FOLDER [refilled|ppo]
 """
 
 import dataclasses
@@ -15,8 +15,8 @@ from r1lab.data.difficulty import Difficulty
 from r1lab.data.mix import GeneratedSource, Mix
 from r1lab.data.template import R1ZeroTemplate
 from r1lab.engines.torch_engine import TorchEngine
-from r1lab.functional.advantages import GroupNormalized
-from r1lab.functional.aggregate import SequenceMean
+from r1lab.functional.advantages import GroupNormalized, PlainRewards
+from r1lab.functional.aggregate import SequenceMean, TokenMean
 from r1lab.functional.kl import KL
 from r1lab.functional.surrogates import Clipped
 from r1lab.models.causal import CausalPolicy
@@ -27,6 +27,7 @@ from r1lab.rewards.rubric import Rubric
 from r1lab.rollouts.collect import Collector
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import KeepAll, Refilled
+from r1lab.training.baseline import ValueBaseline
 from r1lab.training.grpo import GRPOModule, Phases, Recipe
 from r1lab.training.memory import FitMemory
 from r1lab.training.objective import Objective
@@ -35,7 +36,7 @@ from r1lab.training.strategy import Strategy
 from r1lab.training.trainer import build_trainer
 
 
-def main(kind: str, devices: str, folder: str, refilled: str = "") -> None:
+def main(kind: str, devices: str, folder: str, how: str = "") -> None:
     torch.set_num_threads(1)
     template = R1ZeroTemplate()
     phrases = tuple(template.text.split("{question}"))
@@ -59,7 +60,14 @@ def main(kind: str, devices: str, folder: str, refilled: str = "") -> None:
     recipe = Recipe(plan, objective, KeepAll(), optim, ref_refresh_steps=2)
     source = GeneratedSource(families=["sums"], levels=[1], languages=["en"])
     mix = Mix({"sums": source}, {"sums": 1}, seed=0)
-    if refilled:  # half of the groups of two coins have equal rewards, and ranks have different numbers of them
+    if how == "ppo":
+        baseline = ValueBaseline(0.9, optim, clip=0.2)
+        penalty = KL(0.1, "k1", place="reward")
+        objective = Objective(PlainRewards(), Clipped(0.2, 0.2), penalty, TokenMean(), critic=baseline, whiten=True)
+        recipe = dataclasses.replace(recipe, objective=objective)
+    if (
+        how == "refilled"
+    ):  # half of the groups of two coins have equal rewards, and ranks have different numbers of them
         recipe = dataclasses.replace(
             recipe, plan=dataclasses.replace(plan, questions=8, group_size=2), selection=Refilled(3)
         )
@@ -70,6 +78,8 @@ def main(kind: str, devices: str, folder: str, refilled: str = "") -> None:
     trainer.fit(module, Phases(mix, module, last=3, rank=trainer.global_rank, world_size=trainer.world_size))
     assert module.step == 3
     export(model, tokenizer, Path(folder))
+    if module.critic is not None:
+        export(module.critic.model, tokenizer, Path(folder) / "critic")
     seen = {"cursor": module.cursor, "groups": sorted(group.index for group in module.report.groups)}
     (Path(folder) / f"rank-{trainer.global_rank}.json").write_text(json.dumps(seen))
 

@@ -29,6 +29,7 @@ BEFORE = {
     "mean_length": 12.5,
     "accuracy_by_domain": {"logic": share(0.1, 0.05, 0.2), "math": share(0.2, 0.1, 0.3)},
     "accuracy_by_level": {"1": share(0.4, 0.3, 0.5), "2": None},
+    "scores": {"format": share(0.32, 0.3, 0.34), "language": share(0.8, 0.75, 0.85)},
 }
 AFTER = {
     "step": 80,
@@ -39,6 +40,7 @@ AFTER = {
     "mean_length": 1025.0,
     "accuracy_by_domain": {"logic": share(0.4, 0.3, 0.5), "math": share(0.9, 0.8, 1.0)},
     "accuracy_by_level": {"1": share(0.35, 0.3, 0.4), "2": share(0.2, 0.1, 0.3)},
+    "scores": {"format": share(0.99, 0.98, 1.0), "language": share(0.7, 0.65, 0.75)},
 }
 
 
@@ -58,6 +60,7 @@ def test_the_table_has_intervals_gains_and_the_paper():
         ["level 1", "40.0% [30.0, 50.0]", "35.0% [30.0, 40.0]", "-5.0 points"],
         ["level 2", "-", "20.0% [10.0, 30.0]", "-"],
         ["right format", "32.0%", "99.0%", "+67.0 points"],
+        ["language", "80.0% [75.0, 85.0]", "70.0% [65.0, 75.0]", "-10.0 points"],
         # 1025 - 12.5 = 1012.5
         ["mean length", "12.5 tokens", "1,025.0 tokens", "+1,012.5"],
     ]

@@ -59,9 +59,36 @@ def test_a_verifier_fault_is_no_wrong_answer():
         Rollout(question, torch.tensor([0]), completion, response, sample, {"accuracy": score}, score.value)
         for sample, score in enumerate(scores)
     )
-    found = outcome_of(Group(question, rollouts, 0))
+    found = outcome_of(Group(question, rollouts, 0), {})
     assert found.correct == [True, False] and found.answers == ["7", "7"]
     assert found.num_faults == 1 and len(found.lengths) == 3
+
+
+def test_other_judges_speak_of_the_questions_they_are_for():
+    def group(index, aspect, helpful, language):
+        question = Question("q", "?", "7", details={"aspect": aspect} if aspect else {})
+        completion, response = (
+            Completion(torch.tensor([1]), torch.zeros(1), Finish.STOP),
+            Response("7", None, "7", False),
+        )
+        rollouts = (
+            Rollout(question, torch.tensor([0]), completion, response, sample,
+                    {"accuracy": Score(0.0), "helpful": liked, "language": Score(spoken)})
+            for sample, (liked, spoken) in enumerate(zip(helpful, language))
+        )  # fmt: skip
+        return outcome_of(Group(question, tuple(rollouts), index), {"helpful": "helpful", "language": ""})
+
+    outcomes = [
+        group(0, "helpful", [Score(0.9), Score(0.5)], [1.0, 0.5]),
+        # one of two could not be judged; and a harmless prompt, and one of mathematics, ask for no help
+        group(1, "helpful", [Score(0.1), Score(0.0, Status.CRASH)], [0.0, 0.0]),
+        group(2, "harmless", [Score(0.0), Score(0.0)], [1.0, 1.0]),
+        group(3, None, [Score(0.0), Score(0.0)], [1.0, 1.0]),
+    ]
+    found = summarize(outcomes, 2, same, seed=0)["scores"]
+    # ((0.9 + 0.5) / 2 + 0.1) / 2, and (0.75 + 0 + 1 + 1) / 4
+    assert found["helpful"]["mean"] == pytest.approx(0.4)
+    assert found["language"]["mean"] == pytest.approx(0.6875)
 
 
 @pytest.mark.parametrize("wrong", [{"samples": 0}, {"questions": 0}, {"questions": 1.5}, {"temperature": -1.0}])

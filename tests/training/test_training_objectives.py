@@ -99,6 +99,7 @@ REFERENCES = {
     "cispo": (lambda r: normalized(r, 1e-6), weighted(2.0), NONE, BY_TOKENS),
     "rloo": (left_out, clipped(0.2, 0.2), (0.001, "k1", True), BY_TOKENS),
     "reinforce_pp": (list, clipped(0.2, 0.2), (0.01, "k1", True), BY_TOKENS),
+    "ppo": (list, clipped(0.2, 0.2), (0.001, "k1", True), BY_TOKENS),
     "trl": (lambda r: normalized(r, 1e-4), clipped(0.2, 0.2), NONE, BY_TOKENS),
     "verl": (lambda r: normalized(r, 1e-6), clipped(0.2, 0.2, dual=3.0), NONE, BY_TOKENS),
     "openrlhf": (lambda r: normalized(r, 1e-9), clipped(0.2, 0.2), (0.01, "k1", True), BY_TOKENS),
@@ -111,16 +112,26 @@ def kl_of(kind, logp, ref):
     return -gap if kind == "k1" else torch.exp(gap) - gap - 1
 
 
-def reference_loss(name, logps, old, sampler, ref):
-    """logps, old, sampler, ref: for each group, for each completion a tensor [L]."""
+def estimated(rewards, values, lam):
+    """GAE by its definition: every error of the values, the later the less."""
+    after = [*values[1:], 0.0]
+    errors = [r + following - value for r, value, following in zip(rewards, values, after)]
+    return [sum(lam ** (k - t) * errors[k] for k in range(t, len(errors))) for t in range(len(errors))]
+
+
+def reference_loss(name, logps, old, sampler, ref, values):
+    """logps, old, sampler, ref, values: for each group, for each completion a tensor [L]."""
     advantages_of, token_loss, (coef, kind, in_reward), divided = REFERENCES[name]
     rows = []  # (log-probabilities, old, sampler's, reference's, advantages of its tokens)
     for g, rewards in enumerate(GROUPS):
         for i, advantage in enumerate(advantages_of(rewards)):
             penalties = [coef * float(kl_of(kind, o, r)) if in_reward else 0.0 for o, r in zip(old[g][i], ref[g][i])]
             per_token = [advantage - sum(penalties[t:]) for t in range(LENGTHS[g][i])]
+            if name == "ppo":
+                rewards = [*(-cost for cost in penalties[:-1]), advantage - penalties[-1]]
+                per_token = estimated(rewards, values[g][i].tolist(), 0.95)
             rows.append((logps[g][i], old[g][i], sampler[g][i], ref[g][i], per_token))
-    if name == "reinforce_pp":
+    if name in ("reinforce_pp", "ppo"):
         flat = [a for row in rows for a in row[4]]
         rows = [(*row[:4], [(a - mean(flat)) / std(flat, 0) for a in row[4]]) for row in rows]
     total, num_tokens = 0.0, sum(len(row[0]) for row in rows)
@@ -150,8 +161,8 @@ def test_gradient_equals_the_formula_of_its_source(name):
     ]
     # far enough apart that clips, masks and weights act somewhere
     old = noise(0.02 if name == "gspo" else 0.6, logps)
-    sampler, ref = noise(0.5, old), noise(0.4, logps)
-    expected = reference_loss(name, logps, old, sampler, ref)
+    sampler, ref, values = noise(0.5, old), noise(0.4, logps), noise(0.7, logps)
+    expected = reference_loss(name, logps, old, sampler, ref, values)
     leaves = [row for group in logps for row in group]
     expected_grads = torch.autograd.grad(expected, leaves)
 
@@ -178,7 +189,11 @@ def test_gradient_equals_the_formula_of_its_source(name):
                                            dtype=torch.float64) for i, n in enumerate(group)]
                                for g, group in enumerate(LENGTHS)]),
         )  # fmt: skip
-        batches.append((replace(batch, advantages=chosen.token_advantages(batch)), spread(logps)))
+        if chosen.critic:
+            found = chosen.critic.advantages(chosen.token_rewards(batch), spread(values), batch)
+        else:
+            found = chosen.token_advantages(batch)
+        batches.append((replace(batch, advantages=found), spread(logps)))
     assert len(batches) > 1
     if chosen.whiten:
         whiten([batch for batch, _ in batches])
@@ -187,6 +202,27 @@ def test_gradient_equals_the_formula_of_its_source(name):
     for got, want in zip(torch.autograd.grad(mine, leaves), expected_grads):
         assert (got - want).norm() <= 1e-9 * max(want.norm(), 1e-3)
     assert sum(want.norm() for want in expected_grads) > 0.01
+
+
+def test_the_critic_learns_what_was_to_come():
+    """Half the squared error of the value, or of the clipped value where that is larger, over counted tokens."""
+    critic = objective("ppo").critic
+    ids = torch.zeros(4, dtype=torch.long)
+    sample = TrainingSample(torch.zeros(2, dtype=torch.long), ids, torch.zeros(4), 1.0)
+    (batch,) = microbatches([sample], row_tokens=8, max_tokens=8, pad_id=0)
+
+    def row(*numbers):
+        return torch.tensor([[0.0, 0.0, *numbers]], dtype=torch.float64)
+
+    batch = replace(batch, old_values=row(0.0, 0.0, 0.0, 1.0), returns=row(1.0, 1.0, -1.0, 1.0))
+    values = row(0.1, 0.5, 0.5, 1.0).requires_grad_()
+    loss = critic.loss(values, batch, Counts(1, 4))
+    # 0.1 is within the clip: (0.9)^2; 0.5 is cut to 0.2, which is further from 1: (0.8)^2; away from -1 the value
+    # itself is further: (1.5)^2; and 1.0 is right
+    assert loss.item() == pytest.approx((0.81 + 0.64 + 2.25) / 2 / 4)
+    # a value that moved too far towards its return has no gradient, one that moved away from it has
+    (gradient,) = torch.autograd.grad(loss, values)
+    assert gradient[0, 2:].tolist() == pytest.approx([-0.9 / 4, 0.0, 1.5 / 4, 0.0])
 
 
 def test_every_objective_has_a_formula():

@@ -1,0 +1,134 @@
+"""A pipeline, whole: killed at any moment it comes to the same end, and a change reruns what depends on it alone."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NODES = ("r1zero", "cold_start_data", "dev1", "dev2", "sft_data", "dev3")
+
+
+def command(root, *words):
+    return [sys.executable, "-m", "r1lab", "experiments=tiny_r1", f"run.root={root}", *words]
+
+
+def said(root, *words, status=0):
+    done = subprocess.run(command(root, *words), cwd=ROOT, capture_output=True, text=True, timeout=280)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def states(root, *words):
+    """The state of every node, as plan=true shows it."""
+    rows = [line.split(None, 4) for line in said(root, "plan=true", *words).splitlines()]
+    table = {row[0]: row[4] for row in rows if row and row[0] in NODES}
+    assert tuple(table) == NODES
+    return table
+
+
+def essence(root):
+    """Every artifact's files by content, every node's numbers, and how often each was begun."""
+    files = {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((root / "artifacts").rglob("*"))
+        # what says when a thing was made, and how long it took
+        if path.is_file() and path.name not in ("manifest.json", "README.md") and path.suffix != ".lock"
+    }
+    numbers = {}
+    for path in sorted(root.glob("*/*/attempt_1/summary.json")):
+        found = json.loads(path.read_text())
+        kept = {k: v for k, v in found.items() if k not in ("seconds", "peak_rss_bytes", "policy", "path", "model")}
+        numbers[str(path.parent.relative_to(root))] = kept
+    return files, numbers
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The root of a pipeline that nothing disturbed, and what it said."""
+    root = tmp_path_factory.mktemp("whole")
+    return root, said(root)
+
+
+def test_every_node_runs_and_the_end_is_a_table(whole):
+    root, text = whole
+    assert [f"[{number}/6] {name}" in text for number, name in enumerate(NODES, start=1)] == [True] * 6
+    table = text.splitlines()[-8:-1]
+    assert [line.split()[0] for line in table] == ["node", *NODES]
+    nodes = json.loads(next(root.glob("tiny_r1/*/attempt_1/nodes.json")).read_text())
+    assert all((Path(place) / "attempt_1" / "summary.json").exists() for place in nodes.values())
+
+
+def test_nothing_is_done_twice(whole):
+    root, _ = whole
+    assert set(states(root).values()) == {state for state in states(root).values() if state.startswith("done")}
+    began = {path: path.stat().st_mtime_ns for path in root.glob("*/*/attempt_1/run.json")}
+    assert "This run is finished" in said(root)
+    assert began == {path: path.stat().st_mtime_ns for path in root.glob("*/*/attempt_1/run.json")}
+
+
+def test_a_change_reruns_its_node_and_what_follows(whole):
+    root, _ = whole
+    told = states(root, "nodes.sft_data.stage.plan.temperature=0.5")
+    assert told["sft_data"] == "to do: new are stage.plan.temperature: 1.0 -> 0.5"
+    assert told["dev3"] == "to do: waits for sft_data"
+    assert all(told[name].startswith("done") for name in NODES[:4])
+    told = states(root, "nodes.dev3.objective=dapo")  # an SFT stage has no objective: nothing changes
+    assert all(state.startswith("done") for state in told.values())
+
+
+def test_a_node_alone_is_the_same_run(whole):
+    root, _ = whole
+    run = json.loads(next(root.glob("rl_reasoning/*/attempt_1/run.json")).read_text())
+    words = [word for word in run["overrides"] if not word.startswith("run.root=")]
+    alone = [sys.executable, "-m", "r1lab", f"run.root={root}", *words]
+    done = subprocess.run(alone, cwd=ROOT, capture_output=True, text=True, timeout=99)
+    assert "This run is finished" in done.stdout, done.stdout + done.stderr
+    assert str(next(root.glob("rl_reasoning/*/attempt_1"))) in done.stdout
+
+
+def test_killed_at_random_moments_it_comes_to_the_same_end(whole, tmp_path):
+    root, _ = whole
+    rng = random.Random(7)
+    for number in range(1, 6):
+        process = subprocess.Popen(
+            command(tmp_path), cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+        done = []
+        for line in process.stdout:
+            done += [line] if "done in" in line else []
+            if line.startswith(f"[{number}/6]"):
+                break
+        time.sleep(rng.uniform(0, 3))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert len(done) >= number - 1, "no finished node runs again"
+    assert said(tmp_path).count("done in") >= 4
+    assert essence(tmp_path) == essence(root)
+    attempts = list(tmp_path.glob("*/*/attempt_*/run.json"))
+    assert len(attempts) == 7, "every node has one attempt, and the pipeline its own"
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["nodes.dev1.optim.lrr=1"], ["stage.nodes.dev1", "lrr"]),
+        (["nodes.dev9.optim.lr=1"], ["stage.nodes.dev9.stage"]),
+        (["nodes.dev2.stage.plan.minibatches=3"], ["stage.nodes.dev2", "questions=4 do not split into minibatches=3"]),
+        (["stage.nodes.dev2.inputs={model.weights: dev4.policy}"], ["stage.nodes.dev2", "dev4.policy"]),
+        (["stage.nodes.dev1.inputs={stage.data.cold_start: r1zero.demonstrations}"], ["makes no demonstrations"]),
+    ],
+)
+def test_what_is_wrong_with_a_node_is_told_before_the_first_begins(tmp_path, words, told):
+    text = said(tmp_path, *words, status=1)
+    assert all(part in text for part in told), text
+    assert "Traceback" not in text and not list(tmp_path.iterdir())
