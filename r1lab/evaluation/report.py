@@ -11,6 +11,12 @@ from r1lab.disk import replacing
 PAPER = {"pass@1": "15.6% -> 77.9%", "cons@k": "-> 86.7% (self-consistency)"}
 """DeepSeek-R1-Zero on AIME 2024. Source: Nature 645, main text: 15.6 to 77.9, with self-consistency 86.7."""
 
+PAPER_AIME = {
+    "base": "15.6%", "R1-Zero": "77.9%", "Dev1": "59.0%", "Dev2": "74.0%", "Dev3": "78.1%", "R1": "79.8%",
+    "distilled": "28.9%",
+}  # fmt: skip
+"""AIME 2024, pass@1. Source: Nature, Table 2; the base: main text; v2, Table 15: R1-Distill-Qwen-1.5B."""
+
 PARTS = {"accuracy_by_domain": "  {}", "accuracy_by_level": "  level {}"}
 """How questions are divided, with the title of a part's line."""
 
@@ -35,6 +41,23 @@ def before_after_table(before: Numbers, after: Numbers) -> str:
     old, new = before["mean_length"], after["mean_length"]
     lines.append(("mean length", f"{old:,.1f} tokens", f"{new:,.1f} tokens", f"{new - old:+,.1f}", ""))
     widths = [max(len(line[column]) for line in lines) for column in range(5)]
+    return "\n".join("  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def stages_table(columns: Mapping[str, Numbers]) -> str:
+    """Return evaluations of several policies beside one another, each share with its 95 % interval, the paper below."""
+    samples = max(numbers["samples"] for numbers in columns.values())
+    rows = {"pass@1": [n["pass_at_1"] for n in columns.values()], f"cons@{samples}": list(map(_cons, columns.values()))}
+    domains = sorted({name for numbers in columns.values() for name in numbers["accuracy_by_domain"]})
+    for name in domains if len(domains) > 1 else []:
+        rows[f"  {name}"] = [numbers["accuracy_by_domain"].get(name) for numbers in columns.values()]
+    for name in dict.fromkeys(name for numbers in columns.values() for name in numbers["scores"]):
+        rows[name] = [numbers["scores"].get(name) for numbers in columns.values()]
+    lines = [("", *columns)]
+    lines += [(name, *map(_share, found)) for name, found in rows.items()]
+    lines.append(("length", *(f"{numbers['mean_length']:,.1f}" for numbers in columns.values())))
+    lines.append(("paper: AIME 2024 pass@1", *(PAPER_AIME.get(title, "-") for title in columns)))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(columns) + 1)]
     return "\n".join("  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 

@@ -116,13 +116,17 @@ class CausalPolicy(nn.Module):
             predictors = batch.counted // width * width + batch.predictors.flatten()[batch.counted]
             return read(hidden.flatten(0, 1)[predictors], head)
 
+        return self.over(batch, predicting)
+
+    def over(self, batch: PackedBatch, read: Callable[[Tensor, nn.Module], Any]) -> Any:
+        """What ``read`` makes of the hidden states [R, T, D] of a packed batch, and the head."""
         if self.takes_tiles:
             # what has the shape of a mask keeps transformers from making one
             mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=batch.ids.device)
             options = {"tiles": batch.tiles, "masks": [tile.mask for tile in batch.tiles.tiles]}
         else:
             mask, options = attention_mask(batch.branches, batch.segments), {}
-        return self(batch.ids, batch.positions, mask, predicting, **options)
+        return self(batch.ids, batch.positions, mask, read, **options)
 
 
 def check_attention(model: nn.Module) -> None:

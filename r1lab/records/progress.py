@@ -23,6 +23,9 @@ RL_COLUMNS = {
 PRETRAIN_COLUMNS = {"loss": "loss {:.3f}", "tokens_per_second": "{:,.0f} tokens/s"}
 """What supervised training shows."""
 
+REWARD_COLUMNS = {"loss": "loss {:.3f}", "accuracy": "right {:.0%}"}
+"""What the training of a reward model shows."""
+
 
 class Progress:
     """How far a run is: the step, its newest numbers, the time left; shows nothing by itself."""

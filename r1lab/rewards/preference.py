@@ -154,7 +154,7 @@ class SequenceClassifier:
         import torch
 
         model, tokenizer = self.loaded
-        rows = [self._ids(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
+        rows = [judged_ids(tokenizer, prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
         scores = [0.0] * len(rows)
         by_length = sorted(range(len(rows)), key=lambda place: len(rows[place]))
         with torch.no_grad():
@@ -167,13 +167,14 @@ class SequenceClassifier:
                     scores[place] = score
         return scores
 
-    def _ids(self, prompt: str, response: str) -> list[int]:
-        tokenizer = self.loaded[1]
-        prompt, response = (defused(text, control_tokens(tokenizer)) for text in (prompt, response))
-        if not tokenizer.chat_template:
-            return tokenizer.encode(f"{prompt}\n\n{response}{tokenizer.eos_token}")
-        turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
-        return tokenizer.encode(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False)
+
+def judged_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, response: str) -> list[int]:
+    """What a reward model reads, in training and when it judges: two turns, and no word of another speaker in them."""
+    prompt, response = (defused(text, control_tokens(tokenizer)) for text in (prompt, response))
+    if not tokenizer.chat_template:
+        return tokenizer.encode(f"{prompt}\n\n{response}{tokenizer.eos_token}")
+    turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+    return tokenizer.encode(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False)
 
 
 def check_weights(source: str, dtype: str) -> None:

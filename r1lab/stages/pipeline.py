@@ -11,9 +11,10 @@ from r1lab.config.build import binding_faults, words
 from r1lab.config.nodes import Node, leaves, shared
 from r1lab.disk import write_json_atomic
 from r1lab.errors import ConfigError
+from r1lab.evaluation.report import stages_table
 from r1lab.processes import num_launched
 from r1lab.stages.base import Context, Stage
-from r1lab.stages.plan import minutes, state, table
+from r1lab.stages.plan import minutes, read_summary, state, table
 from r1lab.stages.run import Run
 
 
@@ -29,6 +30,8 @@ class Pipeline(Stage):
     """The fields of each `Node`, by its name."""
     common: Mapping[str, Any]
     """Choices and settings of every node, unless its own say otherwise."""
+    columns: Mapping[str, str]
+    """The evaluations that are shown beside one another at the end: a title and the node of each."""
     overrides: Sequence[str]
     """The words of the command: what speaks of no node holds for all of them."""
 
@@ -39,6 +42,11 @@ class Pipeline(Stage):
         faults = list(binding_faults(Node, self.common, "stage.common", True))
         for name, node in self.nodes.items():
             faults += binding_faults(Node, node, f"stage.nodes.{name}", False)
+        faults += [
+            f"stage.columns.{title}={name}: there is no such node."
+            for title, name in self.columns.items()
+            if name not in self.nodes
+        ]
         if not faults:
             try:
                 assert self.runs
@@ -104,10 +112,15 @@ class Pipeline(Stage):
         context.report(self.report())
 
     def report(self) -> str:
-        """What came of every node."""
+        """What came of every node, and the evaluations beside one another."""
         rows = [("node", "stage", "address", "minutes")]
         rows += [(name, run.name, run.address, f"{minutes(run):.1f}") for name, run in self.runs.items()]
-        return table(rows)
+        total = sum(minutes(run) for run in self.runs.values())
+        rows.append(("all", "", "", f"{total:.1f}"))
+        if not self.columns:
+            return table(rows)
+        found = {title: read_summary(self.runs[name]) for title, name in self.columns.items()}
+        return f"{table(rows)}\n\n{stages_table(found)}"
 
     def graph(self) -> str:
         """The graph: what every node takes, and whether it is done, goes on, or is to do, and why."""

@@ -24,6 +24,11 @@ def state(run: Run, waits: Iterable[str] = ()) -> str:
     return f"to do: {difference(run)}"
 
 
+def read_summary(run: Run) -> dict[str, Any]:
+    """The summary.json of its newest attempt."""
+    return json.loads((run.newest.folder / "summary.json").read_text())
+
+
 def minutes(run: Run) -> float:
     """How long its newest attempt was at work, over all starts that were not killed."""
     newest = run.newest

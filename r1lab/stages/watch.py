@@ -13,7 +13,7 @@ import lightning as L
 
 from r1lab import ranks
 from r1lab.disk import write_json_atomic
-from r1lab.evaluation.run import Evaluation, summarize
+from r1lab.evaluation.run import Evaluation, interval, summarize
 from r1lab.records.aside import Aside
 from r1lab.records.ledger import Ledger
 from r1lab.records.loggers import JsonlLog
@@ -24,7 +24,9 @@ from r1lab.rollouts.collect import Collector
 from r1lab.training.checkpoint import Checkpoints
 from r1lab.training.grpo import GRPOModule
 from r1lab.training.metrics import PhaseReport
+from r1lab.training.reward_model import RewardModelModule
 from r1lab.training.sft import SFTModule
+from r1lab.training.updates import UpdatingModule
 from r1lab.types import Group, Question, Rollout
 from r1lab.verifiers.math_answer import same
 
@@ -205,17 +207,41 @@ def evaluation_line(numbers: Mapping[str, Any]) -> str:
 
 
 @dataclass(eq=False)
+class HeldoutJudgements(L.Callback):
+    """Shows how a reward model's training goes, and has it judge what was held out after the last step."""
+
+    progress: Progress
+    heldout: Sequence[Any]
+    max_steps: int
+    seed: int
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: RewardModelModule, *_: Any) -> None:
+        if module.step >= self.max_steps:
+            with module.clock("evaluation"):
+                # as many on every rank: a sharded model is computed by all of them together
+                size = -(-len(self.heldout) // trainer.world_size)
+                mine = [place for place in range(trainer.global_rank, len(self.heldout), trainer.world_size)]
+                asked = [self.heldout[place] for place in mine] + [self.heldout[0]] * (size - len(mine))
+                found = list(zip(mine, module.right(asked)))
+            right = [value for _, value in sorted(ranks.gathered(found))]
+            module.metrics |= {"heldout": len(right), "heldout_accuracy": interval(right, self.seed)}
+        shown = {name: module.metrics[name] for name in ("loss", "accuracy")}
+        self.progress.update(module.step, **shown)
+
+
+@dataclass(eq=False)
 class StepLog(L.Callback):
     """A JSON line for each step of supervised training, and its mirror; the first rank's alone."""
 
     rows: JsonlLog
     mirror: Any
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: SFTModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, module: SFTModule | RewardModelModule, *_: Any) -> None:
         if trainer.global_rank == 0:
-            self.rows.write({"phase": module.step, "step": module.step, **module.metrics})
+            numbers = {name: value for name, value in module.metrics.items() if isinstance(value, (int, float))}
+            self.rows.write({"phase": module.step, "step": module.step, **numbers})
             if self.mirror is not None:
-                self.mirror.log_metrics(module.metrics, module.step)
+                self.mirror.log_metrics(numbers, module.step)
 
 
 @dataclass(eq=False)
@@ -231,12 +257,12 @@ class Checkpointer(L.Callback):
     """Where rows are written that a checkpoint vouches for."""
     _seen: int = 0
 
-    def on_train_start(self, trainer: L.Trainer, module: GRPOModule | SFTModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, module: UpdatingModule) -> None:
         self._seen = module.step
         if self.resume_from is not None:
             self.checkpoints.load(self.resume_from, module)
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: GRPOModule | SFTModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, module: UpdatingModule, *_: Any) -> None:
         due = module.step // self.every_steps > self._seen // self.every_steps
         self._seen = module.step
         if due or module.step >= self.max_steps:

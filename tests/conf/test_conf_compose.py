@@ -50,9 +50,15 @@ def test_the_default_binds():
 
 
 @pytest.mark.parametrize("scale", ["local", "paper"])
-@pytest.mark.parametrize("stage", ["r1zero", "pretrain", "evaluate", "rescore"])
+@pytest.mark.parametrize("stage", sorted(path.stem for path in (CONF / "stage").glob("*.yaml")))
 def test_stages_bind_at_both_scales(stage, scale):
     assert faults_of(composed(f"stage={stage}", f"scale={scale}")["stage"]) == []
+
+
+@pytest.mark.parametrize("choice", sorted(path.stem for path in (CONF / "response_filter").glob("*.yaml")))
+def test_response_filters_bind(choice):
+    config = composed("stage=cold_start_data", f"+response_filter@stage.filters.one={choice}")
+    assert faults_of(config["stage"]) == [] and "_target_" in config["stage"]["filters"]["one"]
 
 
 @pytest.mark.parametrize("group, choice", CHOICES, ids=lambda v: v)
@@ -106,6 +112,51 @@ def test_the_paper_scale_has_the_paper_values():
     assert stage["policy"]["local"] is None
     evaluation = stage["evaluation"]
     assert (evaluation["temperature"], evaluation["top_p"], evaluation["max_new_tokens"]) == (0.6, 0.95, 32768)
+
+
+def test_the_first_rl_stage_has_the_paper_values():
+    """Methods, "Training details of the first RL stage": as R1-Zero, clip 10, the language reward added."""
+    first, zero = (composed(f"stage={stage}", "scale=paper")["stage"] for stage in ("rl_reasoning", "r1zero"))
+    assert first["plan"] == zero["plan"] | {"max_new_tokens": 32768}
+    assert {name: reward["weight"] for name, reward in first["rewards"].items()} == {
+        "accuracy": 1.0, "format": 1.0, "language": 1.0
+    }  # fmt: skip
+    assert first["objective"] == zero["objective"] and first["objective"]["surrogate"]["clip_high"] == 10
+    assert (first["optim"]["lr"], first["ref_refresh_steps"]) == (3e-6, 400)
+
+
+@pytest.mark.parametrize("stage", ["sft_cold_start", "sft_800k"])
+def test_supervised_stages_have_the_paper_values(stage):
+    """v2, B.4.2: two to three epochs, a cosine from 5e-5 to 5e-6, a context of 32,768, batches of 128."""
+    found = composed(f"stage={stage}", "scale=paper")["stage"]
+    assert found["optim"]["lr"] == 5e-5 and found["optim"]["lr"] * found["final_lr_share"] == pytest.approx(5e-6)
+    assert (found["epochs"] in (2, 3), found["row_tokens"], found["batch_size"]) == (True, 32768, 128)
+
+
+def test_reward_models_have_the_paper_values():
+    """Methods, "Helpful reward model", "Safety reward model": batches of 256, 6e-6, one epoch, 8,192 tokens."""
+    for stage, tokens in (("reward_helpful", 2 * 8192), ("reward_safety", 8192)):
+        found = composed(f"stage={stage}", "scale=paper")["stage"]
+        assert (found["batch_size"], found["optim"]["lr"], found["epochs"]) == (256, 6e-6, 1)
+        assert found["max_tokens"] == tokens
+
+
+def test_the_filters_of_demonstrations_are_the_paper_s():
+    """v2, B.3.2: right, readable, not repetitive, one language; B.3.3: no long paragraphs, no code besides."""
+    cold, rejected = (composed(f"stage={s}", "scale=paper")["stage"] for s in ("cold_start_data", "rejection_sampling"))
+    assert {"correct", "well_formed", "not_repetitive", "one_language"} <= set(cold["filters"])
+    assert set(rejected["filters"]) - set(cold["filters"]) == {"short_paragraphs", "no_code"}
+    assert cold["plan"]["temperature"] == 1.0
+
+
+def test_the_pipeline_is_the_paper_s():
+    """Fig. 2: the second SFT starts from the base again; every policy comes from the stage before it."""
+    nodes = composed("stage=r1")["stage"]["nodes"]
+    taken = {name: node.get("inputs", {}) for name, node in nodes.items()}
+    assert taken["cold_start_data"] == {"model.weights": "r1zero.policy"}
+    assert taken["dev1"] == {"stage.data.cold_start": "cold_start_data.demonstrations"}
+    assert taken["dev2"] == {"model.weights": "dev1.policy"} and taken["sft_data"] == {"model.weights": "dev2.policy"}
+    assert taken["dev3"] == {"stage.data.reasoning": "sft_data.demonstrations"}
 
 
 def test_the_local_scale_keeps_the_architecture():

@@ -13,11 +13,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NODES = ("r1zero", "cold_start_data", "dev1", "dev2", "sft_data", "dev3")
+NODES = (
+    "evaluate_base", "r1zero", "evaluate_r1zero", "cold_start_data", "dev1", "evaluate_dev1", "dev2", "evaluate_dev2",
+    "sft_data", "dev3", "evaluate_dev3",
+)  # fmt: skip
+STUDENTS = ("distilled", "evaluate_distilled", "student_rl", "evaluate_student_rl")
+WITHOUT_STUDENTS = [
+    *(f"~stage.nodes.{name}" for name in STUDENTS), "~stage.columns.distilled", "~stage.columns.student_by_RL"
+]  # fmt: skip
 
 
 def command(root, *words):
-    return [sys.executable, "-m", "r1lab", "experiments=tiny_r1", f"run.root={root}", *words]
+    return [sys.executable, "-m", "r1lab", "experiments=tiny_r1", *WITHOUT_STUDENTS, f"run.root={root}", *words]
 
 
 def said(root, *words, status=0):
@@ -59,9 +66,15 @@ def whole(tmp_path_factory):
 
 def test_every_node_runs_and_the_end_is_a_table(whole):
     root, text = whole
-    assert [f"[{number}/6] {name}" in text for number, name in enumerate(NODES, start=1)] == [True] * 6
-    table = text.splitlines()[-8:-1]
-    assert [line.split()[0] for line in table] == ["node", *NODES]
+    assert all(f"[{number}/11] {name}" in text for number, name in enumerate(NODES, start=1))
+    table = [line.split() for line in text[text.rindex("node  ") :].splitlines()[:-1]]
+    assert [row[0] for row in table[:13]] == ["node", *NODES, "all"]
+    assert table[14] == ["base", "R1-Zero", "Dev1", "Dev2", "Dev3"]
+    assert [row[0] for row in table[15:]] == ["pass@1", "cons@4", "format", "language", "length", "paper:"]
+    evaluations = [json.loads(path.read_text()) for path in root.glob("evaluate/*/attempt_1/summary.json")]
+    shown = {found.replace("[", "").rstrip("%,") for found in table[15][1:]}
+    assert {f"{100 * numbers['pass_at_1']['mean']:.1f}" for numbers in evaluations} <= shown
+    assert table[-1][-5:] == ["15.6%", "77.9%", "59.0%", "74.0%", "78.1%"]
     nodes = json.loads(next(root.glob("tiny_r1/*/attempt_1/nodes.json")).read_text())
     assert all((Path(place) / "attempt_1" / "summary.json").exists() for place in nodes.values())
 
@@ -78,8 +91,8 @@ def test_a_change_reruns_its_node_and_what_follows(whole):
     root, _ = whole
     told = states(root, "nodes.sft_data.stage.plan.temperature=0.5")
     assert told["sft_data"] == "to do: new are stage.plan.temperature: 1.0 -> 0.5"
-    assert told["dev3"] == "to do: waits for sft_data"
-    assert all(told[name].startswith("done") for name in NODES[:4])
+    assert told["dev3"] == "to do: waits for sft_data" and told["evaluate_dev3"] == "to do: waits for dev3"
+    assert all(told[name].startswith("done") for name in NODES[:8])
     told = states(root, "nodes.dev3.objective=dapo")  # an SFT stage has no objective: nothing changes
     assert all(state.startswith("done") for state in told.values())
 
@@ -97,7 +110,7 @@ def test_a_node_alone_is_the_same_run(whole):
 def test_killed_at_random_moments_it_comes_to_the_same_end(whole, tmp_path):
     root, _ = whole
     rng = random.Random(7)
-    for number in range(1, 6):
+    for number in (2, 4, 5, 7, 9):
         process = subprocess.Popen(
             command(tmp_path), cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
@@ -105,17 +118,17 @@ def test_killed_at_random_moments_it_comes_to_the_same_end(whole, tmp_path):
         done = []
         for line in process.stdout:
             done += [line] if "done in" in line else []
-            if line.startswith(f"[{number}/6]"):
+            if line.startswith(f"[{number}/11]"):
                 break
         time.sleep(rng.uniform(0, 3))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         assert process.returncode == -signal.SIGKILL
         assert len(done) >= number - 1, "no finished node runs again"
-    assert said(tmp_path).count("done in") >= 4
+    assert said(tmp_path).count("done in") >= 8
     assert essence(tmp_path) == essence(root)
     attempts = list(tmp_path.glob("*/*/attempt_*/run.json"))
-    assert len(attempts) == 7, "every node has one attempt, and the pipeline its own"
+    assert len(attempts) == 12, "every node has one attempt, and the pipeline its own"
 
 
 @pytest.mark.parametrize(
