@@ -41,7 +41,8 @@ def test_the_command_composes(command, tmp_path):
     assert "_target_" in done.stdout or "Powered by Hydra" in done.stdout
 
 
-RUNS = [command for command in COMMANDS if "--" not in command]
+# the pipeline has tests of its own
+RUNS = [command for command in COMMANDS if not any(word in command for word in ("--", "stage=r1 ", "ADDRESS"))]
 TOY_MODEL = ["model.local.tokenizer_texts=200", "model.local.steps=12", "model.local.texts_per_step={0:16}"]
 TOY_TRAINING = [
     "stage.max_steps=2", "stage.ref_refresh_steps=2", "stage.checkpoint_steps=2", "stage.plan.minibatches=1",
@@ -75,7 +76,7 @@ def test_the_command_runs_to_its_end(command, root, request):
         *TOY_EVALUATION,
     ]
     big, swept = "model=smollm2_135m" in words, "-m" in words or "sweeps=seeds" in words
-    if "stage=evaluate" not in words:
+    if not {"stage=evaluate", "stage=explain"} & set(words):
         words += TOY_TRAINING + (BIG_MODEL if big else [])
     words += [] if big else TOY_MODEL
     words += ["strategy.cpu_devices=1"] if swept else []
