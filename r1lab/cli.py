@@ -48,11 +48,11 @@ def stop(error: R1LabError) -> None:
 def main() -> None:
     """The console command `r1lab`, and `python -m r1lab`."""
     processes.look_for_garbage_seldom()
-    sys.argv[1:] = map(nodes.written_out, sys.argv[1:])
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     asked_for_all = os.environ.get(FULL_ERROR)
     os.environ[FULL_ERROR] = "1"  # Hydra raises its errors then; otherwise it prints them and leaves
     try:
+        sys.argv[1:] = map(nodes.written_out, sys.argv[1:])
         hydra.main(config_path=str(paths.folder("conf")), config_name="config", version_base="1.3")(run)()
     except CompactHydraException as error:
         if asked_for_all:

@@ -37,6 +37,10 @@ class StorageError(R1LabError):
     """A folder or file cannot be written or read."""
 
 
+class BusyError(StorageError):
+    """Another process works in the folder."""
+
+
 class VerifierError(R1LabError):
     """Verifiers are broken beyond what the run tolerates."""
 

@@ -10,7 +10,7 @@ from r1lab.stages.run import Run
 
 
 def launch(config: DictConfig, overrides: list[str]) -> None:
-    """Runs the stage of a configuration, or shows its plan, or the report of a run that is finished."""
+    """Runs the stage of a configuration, or shows its plan, or the report of a run that is done."""
     run = Run.of(config)
     if config.plan:
         if processes.is_first():
@@ -20,11 +20,11 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
         run.join()
         return
     run.check_inputs()
-    with run.open(overrides) as record:
-        if record.finished:
-            print("This run is finished; run.resume=never would do it again.")
-            report = record.folder / "report.txt"
-            print(report.read_text() if report.exists() else f"Its report is not there any more: {report}")
-        else:
-            run.work(record)
-        print(record.folder)
+    if run.done and run.resume != "never":
+        folder = run.newest.folder
+        print("This run is finished; run.resume=never would do it again.")
+        report = folder / "report.txt"
+        print(report.read_text() if report.exists() else f"Its report is not there any more: {report}")
+    else:
+        folder = run.work(overrides)
+    print(folder)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 
-from r1lab.errors import R1LabError, Terminated
+from r1lab.errors import R1LabError, Terminated, TrainingError
 
 WAITS = "R1LAB_WAITS"
 """Set in processes that `together` started: they wait on their standard input for a line of the first one."""
@@ -31,14 +31,16 @@ GRACE_SECONDS = 10.0
 
 def is_first() -> bool:
     """Whether this process speaks and writes for the run; known before there is a process group to ask."""
-    places = ("RANK",) if "RANK" in os.environ else ("LOCAL_RANK", "NODE_RANK")
-    return all(int(os.environ.get(place, "0")) == 0 for place in places)
+    return rank(local_size=1) == 0
 
 
 def rank(local_size: int) -> int:
     """The number of this process among all of the run, of which `local_size` are on each machine."""
-    place = {name: int(os.environ.get(name, "0")) for name in ("LOCAL_RANK", "NODE_RANK")}
-    return int(os.environ.get("RANK", place["NODE_RANK"] * local_size + place["LOCAL_RANK"]))
+    if "RANK" in os.environ:
+        return int(os.environ["RANK"])
+    if int(os.environ.get("SLURM_NTASKS") or 1) > 1:
+        return int(os.environ.get("SLURM_PROCID", "0"))
+    return int(os.environ.get("NODE_RANK", "0")) * local_size + int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def num_launched() -> int:
@@ -112,10 +114,16 @@ class _Others:
                 process.stdin.flush()
 
     def join(self) -> None:
-        """Waits until all are through; one that still waits is through when its input ends."""
+        """Waits until all are through; one that still waits is through when its input ends. Raises TrainingError."""
         self._ended.set()
-        for process in self._processes:
+        for number, process in enumerate(self._processes, start=1):
             process.communicate()
+            if process.returncode:
+                raise TrainingError(
+                    "A process of the run has failed.",
+                    f"rank {number} of this machine ended with {process.returncode}; its error stands above",
+                    "Mend what it says. The same command goes on from where the run stands.",
+                )
 
     def end(self) -> None:
         self._ended.set()

@@ -32,12 +32,12 @@ def output_address(run: str, kind: str) -> str:
 
 
 def is_named_by_content(folder: str | PurePath) -> bool:
-    """Return whether the folder's name is an address, so that its name says what it holds.
+    """Return whether the folder is an artifact's, whose name says what it holds.
 
-    >>> is_named_by_content("outputs/artifacts/policy/0f3a5c11d2e4")
-    True
+    >>> is_named_by_content("outputs/artifacts/policy/0f3a5c11d2e4"), is_named_by_content("models/202411260619")
+    (True, False)
     """
-    return re.fullmatch(r"[0-9a-f]{12}", PurePath(folder).name) is not None
+    return re.search(r"(^|/)artifacts/[a-z_]+/[0-9a-f]{12}$", PurePath(folder).as_posix()) is not None
 
 
 def _canonical(value: Any, where: str) -> Any:

@@ -64,13 +64,20 @@ class Store:
             return None
         return Artifact(kind, address, path, manifest)
 
+    def manifest(self, kind: str, address: str) -> Mapping[str, Any] | None:
+        """Return the artifact's manifest, or None where there is none that can be read."""
+        try:
+            found = json.loads((self.path(kind, address) / MANIFEST).read_text())
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
     def has(self, kind: str, address: str) -> bool:
         """Return whether the artifact is there with all its files, by their sizes; `get` reads them, too."""
-        path = self.path(kind, address)
+        path, files = self.path(kind, address), (self.manifest(kind, address) or {}).get("files")
         try:
-            files = json.loads((path / MANIFEST).read_text())["files"]
-            return all((path / name).stat().st_size == stated["bytes"] for name, stated in files.items())
-        except (OSError, ValueError, KeyError, TypeError):
+            return bool(files) and all((path / name).stat().st_size == file["bytes"] for name, file in files.items())
+        except (OSError, KeyError, TypeError, AttributeError):
             return False
 
     def put(self, kind: str, address: str, build: Callable[[Path], None], manifest: Mapping[str, Any],

@@ -34,6 +34,11 @@ class Node:
     inputs: Mapping[str, str] = field(default_factory=dict)
     """The keys that take an artifact -> the node that makes it and its kind."""
 
+    @property
+    def makers(self) -> list[str]:
+        """The nodes that it takes something from."""
+        return list(dict.fromkeys(source.rpartition(".")[0] for source in self.inputs.values()))
+
     def words(self, overrides: Sequence[str]) -> list[str]:
         """A command of its own, but for settings and inputs, with what holds for every node.
 
@@ -62,7 +67,7 @@ class Node:
             for key, value in [*leaves(self.settings), *artifacts.items()]:
                 OmegaConf.update(config, key, value, merge=True)
         except (HydraException, OmegaConfBaseException) as error:
-            found = str(error).splitlines()[0]
+            found = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
             raise ConfigError("It cannot be composed.", found, "Look at its choices and settings.") from error
         return config
 
@@ -73,11 +78,31 @@ def shared(overrides: Sequence[str]) -> list[str]:
     >>> shared(["stage=r1", "model=v3base", "run.seed=3", "++stage.nodes.r1.settings.stage.plan.temperature=0.8"])
     ['model=v3base', 'run.seed=3']
     """
-    return [word for word in overrides if not any(_speaks_of(word, key) for key in OWN)]
+    of_all = (word for word in overrides if not any(_speaks_of(word, key) for key in OWN))
+    # a node that was never begun has nothing to resume
+    return [word for word in of_all if word != "run.resume=always"]
+
+
+def key_of(word: str) -> str:
+    """What a word of a command sets or chooses.
+
+    >>> key_of("+reward@rewards.language=language"), key_of("~stage.filters.finished")
+    ('reward@rewards.language', 'stage.filters.finished')
+    """
+    return word.lstrip("+~").partition("=")[0]
+
+
+def overlap(key: str, other: str) -> bool:
+    """Whether two keys are the same, or one stands within the other.
+
+    >>> overlap("stage.plan.questions", "stage.plan"), overlap("stage.plan", "stage.planned")
+    (True, False)
+    """
+    return key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.")
 
 
 def written_out(word: str) -> str:
-    """A word for one node in the words of the configuration; any other as it is.
+    """A word for one node in the words of the configuration; any other as it is. Raises ConfigError.
 
     >>> written_out("nodes.r1.stage.plan.temperature=0.8")
     '++stage.nodes.r1.settings.stage.plan.temperature=0.8'
@@ -87,6 +112,12 @@ def written_out(word: str) -> str:
     if not word.startswith(SHORT):
         return word
     name, _, rest = word.removeprefix(SHORT).partition(".")
+    if "@" in rest.partition("=")[0]:
+        raise ConfigError(
+            "A choice with a place cannot be made for one node on the command line.",
+            word,
+            f"In an experiment file: stage: {{nodes: {{{name}: {{choices: {{{rest.replace('=', ': ')}}}}}}}}}",
+        )
     kind = "settings" if "." in rest.partition("=")[0] else "choices"
     return f"++stage.nodes.{name}.{kind}.{rest}"
 
@@ -114,5 +145,5 @@ def _composed(overrides: tuple[str, ...]) -> DictConfig:
 
 
 def _speaks_of(word: str, key: str) -> bool:
-    named = word.lstrip("+~").partition("=")[0].partition("@")[0]
+    named = key_of(word).partition("@")[0]
     return named == key or named.startswith((f"{key}.", f"{key}/"))

@@ -55,7 +55,7 @@ def read_demonstrations(folders: Iterable[str | Path]) -> Demonstrations:
     """
     places: list[tuple[Path, int]] = []
     for source in map(Path, folders):
-        path = source / FILE if source.is_dir() else source
+        path = demonstrations_file(source)
         if not path.is_file():
             remedy = "stage.data.NAME=artifact:demonstrations/ADDRESS, or a JSONL file"
             raise DataError("There are no demonstrations.", str(path), remedy)
@@ -66,6 +66,11 @@ def read_demonstrations(folders: Iterable[str | Path]) -> Demonstrations:
         found[0], found[-1]
         places += found.places
     return Demonstrations(places)
+
+
+def demonstrations_file(source: str | Path) -> Path:
+    """The file of an artifact's folder, or the file itself."""
+    return Path(source) / FILE if Path(source).is_dir() else Path(source)
 
 
 def demonstration_of(line: bytes | str, place: str) -> Demonstration:

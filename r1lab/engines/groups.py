@@ -24,6 +24,8 @@ class GroupCache:
         """[P] on the CPU."""
         self._prompts: dict[tuple[int, int], Tensor] = {}
         """Of each layer and kind [P, H, Lp, D]."""
+        self._absorbed = False
+        """Whether each row has its prompt before what it wrote, and no prompt is shared any more."""
 
     def __len__(self) -> int:
         return len(self.written)
@@ -31,8 +33,9 @@ class GroupCache:
     def admit(self, other: RowCache, owner: Tensor, lengths: Tensor) -> None:
         """New rows [m] behind the last: each has one of another cache's rows, by number, as its prompt.
 
-        ``lengths`` [m] are the tokens of each row's prompt.
+        ``lengths`` [m] are the tokens of each row's prompt. Not after `absorb`.
         """
+        assert not self._absorbed
         self._keep(self.owner.unique())
         owner, held = owner.cpu(), len(self.prompt_lengths)
         more = torch.zeros(len(other), dtype=torch.long).index_copy_(0, owner, lengths)
@@ -57,15 +60,19 @@ class GroupCache:
 
     def update(self, keys: Tensor, values: Tensor, layer: int) -> None:
         """Writes what a layer read of every row's new id, [N, H, D] each."""
-        self.written.update(keys[:, :, None], values[:, :, None], layer)
+        self.written.write(keys[:, :, None], values[:, :, None], layer)
 
     def scores(self, queries: Tensor, layer: int, kind: int = KEYS) -> Tensor:
         """Products of queries [N, H, R, D] with all that their rows hold of a kind: [N, H, R, Lp + span]."""
+        if self._absorbed:
+            return queries @ self.written.held(layer, kind).transpose(2, 3)
         asked = self._by_prompt(queries) @ self._prompts[layer, kind].transpose(2, 3)
         return torch.cat([self._by_row(asked), queries @ self.written.held(layer, kind).transpose(2, 3)], dim=-1)
 
     def mixed(self, shares: Tensor, layer: int, kind: int = VALUES) -> Tensor:
         """What rows hold of a kind in these shares [N, H, R, Lp + span], summed: [N, H, R, D]."""
+        if self._absorbed:
+            return shares @ self.written.held(layer, kind)
         prompts = self._prompts[layer, kind]
         of_prompt, of_written = shares.tensor_split([prompts.shape[2]], dim=-1)
         mixed = of_written @ self.written.held(layer, kind)
@@ -80,6 +87,15 @@ class GroupCache:
         if 2 * len(alive) <= len(self.prompt_lengths):
             self._keep(alive)
         self._arrange()
+
+    def absorb(self) -> None:
+        """Gives each row a copy of its prompt: for few rows, to which no others come, one product costs least."""
+        if self._absorbed or not len(self):
+            return
+        self.written.prepend(self._prompts, self.owner, self.prompt_lengths[self.owner])
+        self.prompt_lengths = torch.zeros_like(self.prompt_lengths)
+        self._prompts = {key: prompts[:, :, :0] for key, prompts in self._prompts.items()}
+        self._absorbed = True
 
     def _keep(self, prompts: Tensor) -> None:
         """Forgets all prompts but these, which ascend."""

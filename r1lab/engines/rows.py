@@ -58,6 +58,11 @@ class RowCache(Cache):
 
     def update(self, keys: Tensor, values: Tensor, layer_idx: int, *_, **__) -> tuple[Tensor, Tensor]:
         """Writes what a layer read, returns all that its rows hold, [n, H, span, D] each."""
+        self.write(keys, values, layer_idx)
+        return self.held(layer_idx, KEYS), self.held(layer_idx, VALUES)
+
+    def write(self, keys: Tensor, values: Tensor, layer_idx: int) -> None:
+        """Writes what a layer read, [n, H, T, D] each."""
         span = self.get_seq_length()
         for kind, states in ((KEYS, keys), (VALUES, values)):
             buffer = self._room(layer_idx, kind, span, states)
@@ -65,7 +70,21 @@ class RowCache(Cache):
                 buffer[: len(self), :, self.start : span] = states
             else:
                 buffer.flatten(0, 2).index_copy_(0, self._flat_places(buffer), states.flatten(0, 2))
-        return self.held(layer_idx, KEYS), self.held(layer_idx, VALUES)
+
+    def prepend(self, prompts: dict[tuple[int, int], Tensor], owner: Tensor, lengths: Tensor) -> None:
+        """Puts a prompt before what each row holds: of each layer and kind [P, H, Lp, D]; owner, lengths [n]."""
+        longest, held = int(lengths.max()), self.lengths.tolist()
+        self.max_tokens += longest
+        for key, read in prompts.items():
+            old = self.buffers.get(key)  # None where no row has written anything yet
+            capacity = longest + (0 if old is None else old.shape[2])
+            buffer = read.new_zeros(self.max_rows, read.shape[1], capacity, read.shape[3])
+            for row, (prompt, length) in enumerate(zip(owner.tolist(), lengths.tolist())):
+                buffer[row, :, :length] = read[prompt, :, :length]
+                if old is not None:
+                    buffer[row, :, length : length + held[row]] = old[row, :, : held[row]]
+            self.buffers[key] = buffer
+        self.lengths = self.lengths + lengths
 
     def held(self, layer_idx: int, kind: int) -> Tensor:
         """All that the rows hold of a layer's keys or values, [n, H, span, D]."""

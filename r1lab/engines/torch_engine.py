@@ -20,6 +20,8 @@ from r1lab.types import Completion, Finish
 
 PREFILL_TOKENS = 16_384
 """Prompts are read together up to so many tokens, padding included."""
+FEW_ROWS = 8
+"""When so many rows are left, and no more come, a step costs more in calls than in products."""
 
 
 @dataclass(eq=False)
@@ -41,7 +43,8 @@ class TorchEngine:
             with gathered(self.policy), self.policy.casts_kept():
                 batch = Batch(self.policy, self.pad_id, requests, params, self.max_rows)
                 while batch.waiting or batch.num_rows:
-                    with torch.no_grad(), self.policy.precision():
+                    # a tenth faster than no_grad: operations on few rows cost their calls
+                    with torch.inference_mode(), self.policy.precision():
                         finished = batch.advance()
                     for place in finished:
                         yield place, self._completions(batch.written.pop(place))
@@ -49,8 +52,9 @@ class TorchEngine:
             self.policy.train(training)
 
     def _completions(self, written: list[tuple[Tensor, Tensor, bool]]) -> list[Completion]:
+        # copies: what was made in inference mode may not be kept for a backward
         return [
-            Completion(ids, logprobs, Finish.STOP if stopped else Finish.LENGTH, self.version)
+            Completion(ids.clone(), logprobs.clone(), Finish.STOP if stopped else Finish.LENGTH, self.version)
             for ids, logprobs, stopped in written
         ]
 
@@ -189,6 +193,8 @@ class Batch:
         for table in (self.places, self.ids, self.logprobs, self.lengths, self.limits, self.noise):
             table[holes] = table[movers]
         self.cache.move(holes, movers, self.num_rows)
+        if self.decoder is not None and not self.waiting and self.num_rows <= FEW_ROWS:
+            self.cache.absorb()
 
 
 def causal(start: int, length: int, num_rows: int, device: torch.device) -> tuple[Tensor, Tensor]:

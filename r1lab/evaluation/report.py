@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from r1lab.disk import replacing
+from r1lab.text.columns import table
 
 PAPER = {"pass@1": "15.6% -> 77.9%", "cons@k": "-> 86.7% (self-consistency)"}
 """DeepSeek-R1-Zero on AIME 2024. Source: Nature 645, main text: 15.6 to 77.9, with self-consistency 86.7."""
@@ -40,8 +41,7 @@ def before_after_table(before: Numbers, after: Numbers) -> str:
             lines.append(_share_line(name, before["scores"].get(name), after["scores"].get(name)))
     old, new = before["mean_length"], after["mean_length"]
     lines.append(("mean length", f"{old:,.1f} tokens", f"{new:,.1f} tokens", f"{new - old:+,.1f}", ""))
-    widths = [max(len(line[column]) for line in lines) for column in range(5)]
-    return "\n".join("  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return table(lines)
 
 
 def stages_table(columns: Mapping[str, Numbers]) -> str:
@@ -57,8 +57,7 @@ def stages_table(columns: Mapping[str, Numbers]) -> str:
     lines += [(name, *map(_share, found)) for name, found in rows.items()]
     lines.append(("length", *(f"{numbers['mean_length']:,.1f}" for numbers in columns.values())))
     lines.append(("paper: AIME 2024 pass@1", *(PAPER_AIME.get(title, "-") for title in columns)))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(columns) + 1)]
-    return "\n".join("  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return table(lines)
 
 
 def summary(

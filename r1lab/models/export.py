@@ -159,5 +159,5 @@ def _save_config(model: PreTrainedModel, folder: Path) -> None:
     config.architectures = [type(model).__name__.removeprefix("FSDP")]
     config.dtype = str(model.dtype).removeprefix("torch.")
     config.save_pretrained(folder)
-    if model.generation_config is not None:  # a classifier has none
+    if getattr(model, "generation_config", None) is not None:  # a classifier has none
         model.generation_config.save_pretrained(folder)

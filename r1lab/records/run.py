@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from r1lab.disk import Lock, holder, replacing, require_space, storing, write_json_atomic
-from r1lab.errors import StorageError
+from r1lab.errors import BusyError, StorageError
 from r1lab.records.machine import code, machine
 
 Resume = Literal["auto", "never", "always"]
@@ -68,7 +68,7 @@ class RunRecord:
             folder.mkdir(exist_ok=True)
             lock = Lock.take(folder / ".lock", wait=False)
         if lock is None:
-            raise StorageError(
+            raise BusyError(
                 f"Another process works in {folder}.",
                 holder(folder / ".lock"),
                 "Wait for it, end it, or start a new attempt beside it: run.resume=never.",

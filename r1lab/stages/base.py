@@ -89,6 +89,10 @@ class Stage(Protocol):
         """What of its resolved configuration decides its numbers: all but how many processes share the work."""
         return {key: value for key, value in config.items() if key != "strategy"}
 
+    def complete(self) -> bool:
+        """Whether nothing is left to do, once the record says that it is finished."""
+        return True
+
     def graph(self) -> str:
         """The graph of a stage that is made of stages; "" where it is one."""
         return ""

@@ -78,5 +78,4 @@ def lineage(config: Mapping[str, Any], store: Store, depth: int = 0) -> Iterator
     named = {(kind, key): place for place, kind, key in references(config)}
     for (kind, key), place in named.items():
         yield f"{'  ' * depth}- {place}: {kind} {key}"
-        if (made := store.get(kind, key)) is not None:
-            yield from lineage(made.manifest["config"], store, depth + 1)
+        yield from lineage((store.manifest(kind, key) or {}).get("config", {}), store, depth + 1)

@@ -41,7 +41,6 @@ class EvaluateStage(Stage):
 
     def run(self, context: Context) -> None:
         """Samples, judges, keeps every completion, writes summary.json and the line."""
-        from r1lab.models.causal import CausalPolicy
         from r1lab.records.progress import track
         from r1lab.rollouts.collect import Collector
         from r1lab.stages.watch import RunTables, evaluation_line
@@ -55,7 +54,7 @@ class EvaluateStage(Stage):
         model, tokenizer = self.policy.obtain(context)
         room = model.config.max_position_embeddings - self.evaluation.max_new_tokens
         check_prompt_tokens(self.template, heldout, tokenizer, room)
-        engine = self.engine(policy=CausalPolicy(model, self.policy.compute()), pad_id=tokenizer.pad_token_id)
+        engine = self.engine(policy=self.policy.sampling(model, self.strategy), pad_id=tokenizer.pad_token_id)
         collector = Collector(engine, tokenizer, self.template, rubric)
         samples = self.evaluation.samples
         context.say(f"Evaluating {len(heldout)} held-out questions x {samples} samples")

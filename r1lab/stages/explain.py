@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from r1lab.config.build import build, words
 from r1lab.config.nodes import Node, shared
 from r1lab.errors import ConfigError
 from r1lab.stages.base import Context, Stage
-from r1lab.stages.plan import table
+from r1lab.text.columns import table
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class ExplainStage(Stage):
     def composed(self, overrides: Sequence[str]) -> dict[str, Any]:
         """The resolved configuration of the stage. Raises ConfigError."""
         return OmegaConf.to_container(Node(self.of).compose(overrides, {}).stage, resolve=True, enum_to_str=True)
+
+    def identity(self, config: Mapping[str, Any]) -> Any:
+        """What it explains, resolved: another number is another explanation."""
+        return self.composed(shared(self.overrides))
 
     def run(self, context: Context) -> None:
         """Prints the equation and the departures."""

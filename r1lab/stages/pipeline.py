@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from r1lab.config.build import binding_faults, words
-from r1lab.config.nodes import Node, leaves, shared
+from r1lab.config.nodes import Node, key_of, leaves, overlap, shared
 from r1lab.disk import write_json_atomic
-from r1lab.errors import ConfigError
+from r1lab.errors import BusyError, ConfigError
 from r1lab.evaluation.report import stages_table
 from r1lab.processes import num_launched
 from r1lab.stages.base import Context, Stage
-from r1lab.stages.plan import minutes, read_summary, state, table
+from r1lab.stages.plan import minutes, read_summary, state
 from r1lab.stages.run import Run
+from r1lab.text.columns import table
+
+POLL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -39,35 +44,51 @@ class Pipeline(Stage):
         """What is wrong with any node, before the first one begins."""
         if num_launched() > 1:
             return [f"A pipeline starts its processes itself, node by node; {num_launched()} were started. Start one."]
+        if not self.nodes:
+            return ["stage.nodes is empty. Try stage=r1, or an experiment that names some."]
         faults = list(binding_faults(Node, self.common, "stage.common", True))
         for name, node in self.nodes.items():
             faults += binding_faults(Node, node, f"stage.nodes.{name}", False)
         faults += [
-            f"stage.columns.{title}={name}: there is no such node."
+            f"stage.columns.{title}={name}: no such node evaluates. Take a node of stage=evaluate."
             for title, name in self.columns.items()
-            if name not in self.nodes
+            if self.nodes.get(name, {}).get("stage") != "evaluate"
         ]
-        if not faults:
+        return faults or self.node_faults()
+
+    def node_faults(self) -> list[str]:
+        """What is wrong with the nodes whose inputs are sound."""
+        runs: dict[str, Run] = {}
+        faults: list[str] = []
+        for name in self.nodes:
             try:
-                assert self.runs
+                runs[name] = self.run_of(name, runs)
             except ConfigError as error:
-                faults = [words(error)]
+                faults.append(words(error))
+                if any(name in self.node(other).makers for other in self.nodes):
+                    break  # what takes from it cannot be looked at
         return faults
 
     @cached_property
     def runs(self) -> dict[str, Run]:
-        """Every node's run, by its name. Raises ConfigError with what is wrong with the first that cannot run."""
+        """Every node's run, by its name, as things stand now. Raises ConfigError where one cannot run."""
         runs: dict[str, Run] = {}
         for name in self.nodes:
             runs[name] = self.run_of(name, runs)
         return runs
 
+    def complete(self) -> bool:
+        """Whether every node is done."""
+        return all(run.done for run in self.runs.values())
+
     def node(self, name: str) -> Node:
-        """A node, with what is common to all behind its own."""
-        own = self.nodes[name]
-        choices = {**self.common.get("choices", {}), **own.get("choices", {})}
-        settings = {**dict(leaves(self.common.get("settings", {}))), **dict(leaves(own.get("settings", {})))}
-        return Node(own["stage"], choices, settings, own.get("inputs", {}))
+        """A node: its own words before the command's, and those before what is common to all."""
+        own, said = self.nodes[name], [key_of(word) for word in shared(self.overrides)]
+        common = {key: value for key, value in self.common.get("choices", {}).items() if key_of(key) not in said}
+        settings = dict(leaves(self.common.get("settings", {})))
+        settings = {key: value for key, value in settings.items() if not any(overlap(key, word) for word in said)}
+        settings |= dict(leaves(own.get("settings", {})))
+        return Node(own["stage"], {**common, **own.get("choices", {})}, settings, own.get("inputs", {}))
 
     def run_of(self, name: str, before: Mapping[str, Run]) -> Run:
         """The run of a node, which takes what the runs `before` it make. Raises ConfigError."""
@@ -100,16 +121,31 @@ class Pipeline(Stage):
         places = {name: str(run.root / run.name / run.address) for name, run in self.runs.items()}
         write_json_atomic(context.folder / "nodes.json", places)
         for number, name in enumerate(self.nodes, start=1):
-            # looked at again, for what it takes has a folder by now
+            # looked at again: what it takes has a folder by now
             run = done[name] = self.run_of(name, done)
             context.say(f"\n[{number}/{len(self.nodes)}] {name}: stage={run.name} {run.address}: {state(run)}")
-            if run.done and run.config["run"]["resume"] != "never":
-                continue
-            run.check_inputs()
-            node = self.node(name)
-            with run.open(node.command(shared(self.overrides), self.artifacts(node, done))) as record:
-                run.work(record)
+            self.finish(context, name, run, done)
+            gc.collect()  # a module and its trainer know each other, and hold a model
         context.report(self.report())
+
+    def finish(self, context: Context, name: str, run: Run, before: Mapping[str, Run]) -> None:
+        """Does a node's work unless it is done, or waits for another process that is at it."""
+        if run.done and run.resume != "never":
+            return
+        run.check_inputs()
+        command = self.node(name).command(shared(self.overrides), self.artifacts(self.node(name), before))
+        told = False
+        while True:
+            try:
+                run.work(command)
+                return
+            except BusyError as error:
+                if not told:
+                    context.say(f"  waiting: {error.wrong} ({error.found})")
+                told = True
+            time.sleep(POLL_SECONDS)
+            if run.done:
+                return
 
     def report(self) -> str:
         """What came of every node, and the evaluations beside one another."""
@@ -127,7 +163,6 @@ class Pipeline(Stage):
         rows = [("node", "stage", "takes", "address", "state")]
         for name, run in self.runs.items():
             takes = self.node(name).inputs.values()
-            makers = (source.rpartition(".")[0] for source in takes)
-            waits = [maker for maker in makers if not self.runs[maker].done]
+            waits = [maker for maker in self.node(name).makers if not self.runs[maker].done]
             rows.append((name, run.name, ", ".join(takes) or "-", run.address, state(run, waits)))
         return table(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from r1lab.config.nodes import leaves
@@ -64,17 +64,6 @@ def finished(run: Run) -> Iterator[dict[str, Any]]:
         stored = json.loads(path.read_text())
         if stored.get("state") == "finished":
             yield stored["config"]
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text in columns.
-
-    >>> print(table([("node", "state"), ("r1zero", "done")]))
-    node    state
-    r1zero  done
-    """
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
 def _by_place(value: Any) -> Any:

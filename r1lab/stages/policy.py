@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from r1lab.artifacts.address import address, is_named_by_content
 from r1lab.config.reference import is_reference, reference
 from r1lab.models.policy import PretrainedPolicy
+from r1lab.processes import rank
 from r1lab.rewards.preference import loading_faults
 from r1lab.stages.base import Context
 from r1lab.stages.pretrain import LocalBase
+from r1lab.training.strategy import Strategy
+
+if TYPE_CHECKING:
+    from r1lab.models.causal import CausalPolicy
 
 COMPUTE_DTYPES = ("auto", "float32", "bfloat16")
 
@@ -94,6 +99,14 @@ class ModelChoice:
             manifest = {"config": {"source": self.published.source}, "parents": {}}
             stored = context.store.put("policy", key, lambda folder: convert_gguf(gguf, folder), manifest)
         return self.files(stored.path)
+
+    def sampling(self, model: Any, strategy: Strategy) -> CausalPolicy:
+        """The policy where this process samples with it: on its own GPU, where the strategy has some."""
+        from r1lab.models.causal import CausalPolicy
+
+        if strategy.on_gpu:
+            model = model.to(f"cuda:{rank(strategy.local_size) % strategy.local_size}")
+        return CausalPolicy(model.requires_grad_(False), self.compute())
 
     def compute(self):
         """The torch type of `compute_dtype`; auto asks the machine, for a CPU without bfloat16 units crawls on it."""

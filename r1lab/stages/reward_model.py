@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,6 +16,7 @@ from r1lab.processes import together
 from r1lab.stages.base import Context, Stage
 from r1lab.stages.dropped import tell_dropped
 from r1lab.stages.policy import ModelChoice
+from r1lab.stages.supervised import train_steps
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
 from r1lab.types import LabeledResponse, PreferencePair
@@ -77,20 +77,22 @@ class RewardModelStage(Stage):
             if not context.first_rank:
                 meet()  # until what is missing has been made, once
             model, tokenizer = self.policy.obtain(context)
+            judged = self.short_enough(context, items, tokenizer, "training")
+            kept = self.short_enough(context, heldout, tokenizer, "held-out")
             if context.first_rank:
                 meet()
-            checkpoints = self.train(context, model, tokenizer, items, heldout)
+            checkpoints = self.train(context, model, tokenizer, judged, kept, isinstance(items[0], PreferencePair))
         if context.first_rank:
             from r1lab.training.checkpoint import copy_policy
 
             last, state = checkpoints.newest(context.say)
             stored = context.put("reward_model", partial(copy_policy, last))
-            found = {"items": len(items), **state["metrics"], "seconds": state["seconds"]}
-            write_json_atomic(context.folder / "summary.json", {**found, "path": str(stored.path)})
-            right = found["heldout_accuracy"]
-            kind = "pairs" if isinstance(items[0], PreferencePair) else "labeled responses"
+            found = {"items": len(judged), "left_out": len(items) - len(judged), **state["metrics"]}
+            found |= {"seconds": state["seconds"], "path": str(stored.path)}
+            write_json_atomic(context.folder / "summary.json", found)
+            right, kind = found["heldout_accuracy"], "pairs" if len(judged[0].texts) == 2 else "labeled responses"
             context.report(
-                f"{len(items):,} {kind}; of {found['heldout']} held-out ones {right['mean']:.1%} "
+                f"{len(judged):,} {kind}; of {found['heldout']} held-out ones {right['mean']:.1%} "
                 f"[{right['low']:.1%}, {right['high']:.1%}] are judged rightly\n"
                 f"Time: {sum(state['seconds'].values()) / 60:.1f} minutes"
             )
@@ -112,54 +114,35 @@ class RewardModelStage(Stage):
             )
         return items, heldout
 
-    def train(self, context: Context, model: Any, tokenizer: Any, items: Sequence[Item], heldout: Sequence[Item]
-              ) -> Checkpoints:  # fmt: skip
-        """The steps that are not done yet; returns the checkpoints."""
-        from r1lab.records.loggers import JsonlLog
-        from r1lab.records.progress import REWARD_COLUMNS, track
-        from r1lab.stages.watch import Checkpointer, HeldoutJudgements, StepLog
-        from r1lab.training.checkpoint import Checkpoints
-        from r1lab.training.reward_model import Judged, RewardModel, RewardModelModule, classifier_of
-        from r1lab.training.trainer import build_trainer, fit
+    def short_enough(self, context: Context, items: Sequence[Item], tokenizer: Any, split: str) -> list[Judged]:
+        """The items as ids, without those that are too long, which are counted. Raises DataError where none is left."""
+        from r1lab.training.reward_model import Judged
 
-        checkpoints = Checkpoints(context.folder / "checkpoints", self.keep_checkpoints)
-        newest, state = checkpoints.newest(context.say) or (None, None)
         judged = [one for item in items if (one := Judged.of(item, tokenizer)).num_tokens <= self.max_tokens]
-        if len(judged) < len(items):
-            context.say(f"Left out: {len(items) - len(judged)} of {len(items)} that have over {self.max_tokens} tokens")
+        if not judged:
+            remedy = "Raise stage.max_tokens and stage.microbatch_tokens."
+            raise DataError(f"Every {split} item is too long.", f"stage.max_tokens={self.max_tokens}", remedy)
+        if gone := len(items) - len(judged):
+            context.say(f"Left out: {gone} of {len(items)} {split} items with more than {self.max_tokens} tokens")
+        return judged
+
+    def train(self, context: Context, model: Any, tokenizer: Any, judged: list[Judged], heldout: list[Judged],
+              pairwise: bool) -> Checkpoints:  # fmt: skip
+        """The steps that are not done yet; returns the checkpoints."""
+        from r1lab.records.progress import REWARD_COLUMNS
+        from r1lab.stages.watch import HeldoutJudgements
+        from r1lab.training.reward_model import RewardModel, RewardModelModule, classifier_of
+
         order = batches(len(judged), self.epochs, self.batch_size, context.seed)
-        log = JsonlLog(context.folder / "log.jsonl")
-        if context.first_rank:
-            done = state["step"] if state else 0
-            context.say(f"Training on {len(judged):,} items: step {done} of {len(order)}")
-            log.truncate_from(done + 1)
-            checkpoints.drop_after(done)
-        if state and state["step"] >= len(order):
-            return checkpoints
-        with ExitStack() as stack:
-            mirror = stack.enter_context(context.mirror())
-            module = RewardModelModule(
-                RewardModel(classifier_of(model), self.policy.compute()), self.optim, self.max_tokens,
-                self.microbatch_tokens, tokenizer.pad_token_id, isinstance(items[0], PreferencePair),
-            )  # fmt: skip
-            if state:
-                module.go_on(state)
-            quiet = not context.first_rank
-            progress = stack.enter_context(track(len(order), "training", REWARD_COLUMNS, module.step, quiet=quiet))
-            kept = [one for item in heldout if (one := Judged.of(item, tokenizer)).num_tokens <= self.max_tokens]
-            callbacks = [
-                HeldoutJudgements(progress, kept, len(order), context.seed),
-                StepLog(log, mirror),
-                # last: a checkpoint vouches for the rows before it
-                Checkpointer(checkpoints, tokenizer, self.checkpoint_steps, len(order), newest),
-            ]
-            trainer = build_trainer(self.strategy, callbacks)
-            rank, world_size = trainer.global_rank, trainer.world_size
-            fit(trainer, module, shares(order[module.step :], judged, rank, world_size))
-        return checkpoints
+        context.say(f"Training on {len(judged):,} items: {len(order):,} steps")
 
+        def module() -> RewardModelModule:
+            body = RewardModel(classifier_of(model), self.policy.compute())
+            sizes = (self.max_tokens, self.microbatch_tokens, tokenizer.pad_token_id)
+            return RewardModelModule(body, self.optim, *sizes, pairwise)
 
-def shares(order: list[list[int]], items: Sequence[Judged], rank: int, world_size: int) -> Iterator[list[Judged]]:
-    """This rank's items of each step."""
-    for places in order:
-        yield [items[place] for place in places[rank::world_size]]
+        return train_steps(
+            context, self.strategy, order, lambda place: judged[place], module, tokenizer, REWARD_COLUMNS,
+            lambda progress: HeldoutJudgements(progress, heldout, len(order), context.seed),
+            self.checkpoint_steps, self.keep_checkpoints,
+        )  # fmt: skip

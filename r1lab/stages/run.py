@@ -60,6 +60,11 @@ class Run:
         return self.config["run"]["seed"]
 
     @property
+    def resume(self) -> str:
+        """auto, never or always."""
+        return self.config["run"]["resume"]
+
+    @property
     def address(self) -> str:
         """Everything that decides its numbers, the seed and what it reads included; not how many ranks share it."""
         own = {"stage": self.stage.identity(self.config["stage"]), "seed": self.seed}
@@ -75,7 +80,7 @@ class Run:
         """Whether it is finished, and what it made is still there."""
         newest = self.newest
         made = (self.store.has(kind, output_address(self.address, kind)) for kind in self.stage.outputs)
-        return newest is not None and newest.finished and all(made)
+        return newest is not None and newest.finished and all(made) and self.stage.complete()
 
     def output(self, kind: str) -> str:
         """The reference to what it makes of that kind, known before it has begun. Raises ConfigError."""
@@ -88,24 +93,31 @@ class Run:
         """Every artifact that it names is there and whole. Raises ConfigError with all that is not."""
         gone = [named for named in references(self.config) if not self.store.has(*named[1:])]
         if gone:
+            broken = any(self.store.path(*named[1:]).exists() for named in gone)
             raise ConfigError(
-                "No run has made this, or not here.",
+                "An artifact is not whole any more." if broken else "No run has made this, or not here.",
                 ", ".join(f"{place}={reference(kind, key)}" for place, kind, key in gone),
+                "Delete its folder and run again what makes it." if broken else
                 f"What is there: {', '.join(self._made({kind for _, kind, _ in gone})) or 'nothing'}",
-            )
+            )  # fmt: skip
 
     def open(self, overrides: Sequence[str]) -> RunRecord:
-        """The attempt to work in, which goes on where there is an unfinished one. Raises StorageError."""
-        settings = self.config["run"]
+        """The attempt to work in, which goes on where there is an unfinished one. Raises StorageError.
+
+        One that is finished, but whose artifacts are gone, is done anew.
+        """
+        newest, resume = self.newest, self.resume
+        resume = "never" if newest is not None and newest.finished else resume
         return RunRecord.open(
-            self.root, self.name, self.address, self.config, list(overrides), settings["resume"],
-            min_free_bytes=settings["min_free_bytes"], seeds={"run": self.seed}, parents=self.parents,
+            self.root, self.name, self.address, self.config, list(overrides), resume,
+            min_free_bytes=self.config["run"]["min_free_bytes"], seeds={"run": self.seed}, parents=self.parents,
         )  # fmt: skip
 
-    def work(self, record: RunRecord) -> None:
-        """Does the work of an attempt, as the first process of a run."""
-        with no_traces():
+    def work(self, overrides: Sequence[str]) -> Path:
+        """Does the work of an attempt, as the first process of a run; returns its folder."""
+        with self.open(overrides) as record, no_traces():
             self.stage.run(self.context(record, first_rank=True))
+        return record.folder
 
     def join(self) -> None:
         """Does this process's part, where a launcher has started all of them and this is not the first."""

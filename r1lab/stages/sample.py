@@ -28,10 +28,10 @@ from r1lab.rollouts.screening import ResponseFilter, screened
 from r1lab.stages.base import Context, Stage
 from r1lab.stages.dropped import tell_dropped
 from r1lab.stages.gold import NUM_GOLD, check_gold
-from r1lab.stages.plan import table
 from r1lab.stages.policy import ModelChoice
+from r1lab.text.columns import table
 from r1lab.training.strategy import Strategy
-from r1lab.types import Demonstration, Question
+from r1lab.types import Demonstration, Question, Rollout
 
 SAMPLING = ("r1lab.rollouts.collect", "r1lab.stages.watch", "r1lab.models.causal")
 """What takes seconds to import, and every rank needs."""
@@ -43,6 +43,7 @@ class SamplePlan:
     """How many questions are asked, how often each, and how many of its responses are kept."""
 
     questions: int
+    """Drawn of the mix; one that comes twice is asked once."""
     samples: int
     """Responses to each question."""
     keep: int
@@ -61,10 +62,9 @@ class SamplePlan:
         require("plan.top_p", self.top_p, 0, above=True)
         require_integer("plan.top_k", self.top_k, 0)
 
-    @property
-    def chunks(self) -> list[range]:
+    def chunks(self, questions: int) -> list[range]:
         """The places of the questions of each chunk."""
-        return [range(start, min(start + self.chunk, self.questions)) for start in range(0, self.questions, self.chunk)]
+        return [range(start, min(start + self.chunk, questions)) for start in range(0, questions, self.chunk)]
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ class SampleStage(Stage):
             self.strategy.set_threads()
             self.mix.check()
             tell_dropped(context, self.mix)
-            questions, _ = self.mix.draw(self.mix.start(), self.plan.questions, 0)
+            questions = self.questions(context)
+            chunks = Chunks(context.folder / "chunks", self.plan.chunks(len(questions)))
             rewards = informed(self.rewards, questions)
             if context.first_rank:
                 with closing(Rubric(rewards)) as rubric:
@@ -117,9 +118,8 @@ class SampleStage(Stage):
                 room = model.config.max_position_embeddings - self.plan.max_new_tokens
                 check_prompt_tokens(self.template, questions, tokenizer, room)
                 meet()
-            self.sample(context, model, tokenizer, questions, rewards)
+            self.sample(context, chunks, model, tokenizer, questions, rewards)
         if context.first_rank:
-            chunks = Chunks(context.folder / "chunks", len(self.plan.chunks))
             chunks.wait(context.say)
             if not chunks.kept:
                 raise DataError(
@@ -131,22 +131,28 @@ class SampleStage(Stage):
             write_json_atomic(context.folder / "summary.json", {**chunks.summary, "path": str(stored.path)})
             context.report(chunks.report())
 
-    def sample(self, context: Context, model: Any, tokenizer: Any, questions: Sequence[Question],
+    def questions(self, context: Context) -> list[Question]:
+        """What is asked: the first questions of the mix, each once."""
+        drawn, _ = self.mix.draw(self.mix.start(), self.plan.questions, 0)
+        found = list({question.id: question for question in drawn}.values())
+        if len(found) < len(drawn):
+            context.say(f"Of {len(drawn)} questions {len(drawn) - len(found)} are repetitions, which are not asked")
+        return found
+
+    def sample(self, context: Context, chunks: Chunks, model: Any, tokenizer: Any, questions: Sequence[Question],
                rewards: Mapping[str, Any]) -> None:  # fmt: skip
-        """This rank's chunks: sampled, judged, written; the file of what is kept comes last and vouches for a chunk."""
-        from r1lab.models.causal import CausalPolicy
+        """This rank's chunks: sampled, judged, written. Raises what a reward or a fault budget raises."""
         from r1lab.records.progress import track
         from r1lab.rollouts.collect import Collector
         from r1lab.stages.watch import RunTables
 
         plan, own = self.plan, rank(self.strategy.local_size)
-        chunks = Chunks(context.folder / "chunks", len(plan.chunks))
-        todo = [number for number in range(own, chunks.count, self.strategy.world_size) if not chunks.has(number)]
-        engine = self.engine(policy=CausalPolicy(model, self.policy.compute()), pad_id=tokenizer.pad_token_id)
+        todo = [number for number in range(own, len(chunks), self.strategy.world_size) if not chunks.has(number)]
+        engine = self.engine(policy=self.policy.sampling(model, self.strategy), pad_id=tokenizer.pad_token_id)
         if context.first_rank and chunks.done:
-            context.say(f"Going on: {chunks.done} of {chunks.count} chunks are there")
-        context.say(f"Sampling {plan.questions:,} questions x {plan.samples}")
-        total = sum(len(plan.chunks[number]) for number in todo)
+            context.say(f"Going on: {chunks.done} of {len(chunks)} chunks are there")
+        context.say(f"Sampling {len(questions):,} questions x {plan.samples}")
+        total = sum(len(chunks.places[number]) for number in todo)
         with (
             closing(Rubric(rewards)) as rubric,
             track(total, "sampling", {"kept": "{:,.0f} kept"}, quiet=not context.first_rank) as progress,
@@ -154,18 +160,19 @@ class SampleStage(Stage):
             collector = Collector(engine, tokenizer, self.template, rubric)
             params = SamplingParams(plan.max_new_tokens, plan.temperature, plan.top_p, plan.top_k, collector.stop_ids)
             done = kept = 0
+            unjudged: list[Rollout] = []  # since the budget last had scores enough to judge by
             for number in todo:
-                asked = [(place, questions[place]) for place in plan.chunks[number]]
+                asked = [(place, questions[place]) for place in chunks.places[number]]
                 groups = collector(asked, params, plan.samples, (context.seed, "sample"), 0)
-                self.fault_budget([rollout for group in groups for rollout in group.rollouts])
+                unjudged += [rollout for group in groups for rollout in group.rollouts]
+                unjudged = [] if self.fault_budget(unjudged) else unjudged
                 rows, gone = [], Counter()
                 for group in groups:
                     chosen, left = screened(group, self.filters, plan.keep)
                     gone += left
                     rows += [
-                        Demonstration(
-                            group.question, collector.text(r.completion), len(r.completion), self.policy.origin
-                        )
+                        # as it was judged: cut at a stop text, with what the prefill had said
+                        Demonstration(group.question, r.response.text, len(r.completion), self.policy.origin)
                         for r in chosen
                     ]
                 RunTables(context.folder).write_groups(groups, rubric.weights(0), number, 0, "sample", rank=0)
@@ -179,12 +186,16 @@ class Chunks:
     """What was kept of every chunk, a file each, with the counts of what was not."""
 
     folder: Path
-    count: int
+    places: Sequence[range]
+    """Of the questions of each chunk."""
+
+    def __len__(self) -> int:
+        return len(self.places)
 
     @property
     def done(self) -> int:
         """How many are there."""
-        return sum(self.has(number) for number in range(self.count))
+        return sum(self.has(number) for number in range(len(self)))
 
     def has(self, number: int) -> bool:
         return self._counts(number).exists()
@@ -197,9 +208,9 @@ class Chunks:
 
     def wait(self, say: Callable[[str], None]) -> None:
         """Until the ranks of other machines are through as well."""
-        if self.done < self.count:
-            say("Waiting for the chunks of other machines")
-        while self.done < self.count:
+        if self.done < len(self):
+            say(f"Waiting for {len(self) - self.done} chunks of other machines")
+        while self.done < len(self):
             time.sleep(POLL_SECONDS)
 
     @cached_property
@@ -243,13 +254,13 @@ class Chunks:
 
     def rows(self) -> Iterator[Demonstration]:
         """The rows of all chunks, in the order of the questions."""
-        for number in range(self.count):
+        for number in range(len(self)):
             path = self._rows(number)
             with path.open(encoding="utf-8") as file:
                 yield from (demonstration_of(line, f"{path}:{place}") for place, line in enumerate(file, start=1))
 
     def _all_counts(self) -> Iterator[dict[str, Any]]:
-        return (json.loads(self._counts(number).read_text()) for number in range(self.count))
+        return (json.loads(self._counts(number).read_text()) for number in range(len(self)))
 
     def _rows(self, number: int) -> Path:
         return self.folder / f"chunk-{number:06d}.jsonl"

@@ -222,7 +222,7 @@ class HeldoutJudgements(L.Callback):
                 size = -(-len(self.heldout) // trainer.world_size)
                 mine = [place for place in range(trainer.global_rank, len(self.heldout), trainer.world_size)]
                 asked = [self.heldout[place] for place in mine] + [self.heldout[0]] * (size - len(mine))
-                found = list(zip(mine, module.right(asked)))
+                found = list(zip(mine, list(module.right(asked))))  # all of them, or another rank would wait
             right = [value for _, value in sorted(ranks.gathered(found))]
             module.metrics |= {"heldout": len(right), "heldout_accuracy": interval(right, self.seed)}
         shown = {name: module.metrics[name] for name in ("loss", "accuracy")}

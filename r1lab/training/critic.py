@@ -17,6 +17,8 @@ class Critic(CausalPolicy):
     def __init__(self, policy: CausalPolicy):
         super().__init__(copy.deepcopy(policy.model), policy.compute_dtype)
         # its embeddings of outputs are not read; where they are those of the inputs, they train as such
+        if not policy.config.get_text_config().tie_word_embeddings:
+            self.model.get_output_embeddings().requires_grad_(False)
         hidden = policy.config.get_text_config().hidden_size
         self.head = nn.Parameter(torch.zeros(hidden, device=policy.device, dtype=policy.model.dtype))
 

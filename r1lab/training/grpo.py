@@ -202,14 +202,18 @@ class GRPOModule(UpdatingModule):
             metrics.grad_norm(self.take_step("policy", recipe.optim))
         if self.critic is not None:
             with self.clock("critic"):
-                self.update_critic(minibatch, recipe.objective.critic)
+                metrics.sums["value_loss"] += self.update_critic(minibatch, recipe.objective.critic)
         self.step += 1
 
-    def update_critic(self, minibatch: Minibatch, baseline: ValueBaseline) -> None:
-        """One optimizer step of the critic over the same microbatches."""
+    def update_critic(self, minibatch: Minibatch, baseline: ValueBaseline) -> torch.Tensor:
+        """One optimizer step of the critic over the same microbatches; returns this rank's share of its loss."""
+        total = torch.zeros((), device=self.policy.device)
         for batch in minibatch.batches:
-            self.backward_without_sync(baseline.loss(self.critic.values(batch), batch, minibatch.counts))
+            loss = baseline.loss(self.critic.values(batch), batch, minibatch.counts)
+            self.backward_without_sync(loss)
+            total += loss.detach()
         self.take_step("critic", baseline.optim)
+        return total
 
 
 @dataclass(frozen=True, eq=False)

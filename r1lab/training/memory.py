@@ -103,7 +103,8 @@ class FitMemory(L.Callback):
         longest = self.prompt_tokens + new_tokens
         chosen = layout(found, room, longest, plan.microbatch_tokens, plan.activation_checkpointing)
         if chosen.checkpointing:
-            recompute(module.policy)
+            for model, _ in module.trained.values():
+                recompute(model)
         if chosen.checkpointing or not plan.microbatch_tokens:
             recomputed = ", activations are recomputed in the backward" if chosen.checkpointing else ""
             need = found.bytes(chosen.tokens, chosen.checkpointing)

@@ -84,6 +84,7 @@ class PhaseMetrics:
             **{name: sums[name] / rollouts for name in sorted(sums) if name.startswith("fault/")},
             "loss": sums["loss"] / updates,
             "kl": sums.get("kl", 0.0) / tokens,
+            **({"value_loss": sums["value_loss"] / updates} if "value_loss" in sums else {}),
             "entropy": sums["entropy"] / tokens,
             "clip_share": sums["clip_share"] / tokens,
             "correction": sums["correction"] / tokens,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from r1lab.models.causal import CausalPolicy
 from r1lab.rewards.preference import judged_ids
 from r1lab.rollouts.batches import Minibatch
 from r1lab.training.optim import AdamW
-from r1lab.training.updates import UpdatingModule, over_all_ranks
+from r1lab.training.updates import SupervisedModule, over_all_ranks
 from r1lab.types import LabeledResponse, PackedBatch, PreferencePair, TrainingSample
 
 if TYPE_CHECKING:
@@ -87,26 +87,13 @@ def packed(items: Sequence[Judged], row_tokens: int, max_tokens: int, pad_id: in
     return [pack([[bundle for i in row for bundle in items[i].bundles] for row in rows], pad_id) for rows in layout]
 
 
-class RewardModelModule(UpdatingModule):
-    """One Lightning batch is this rank's share of the items of one optimizer step; all are pairs, or none is."""
+class RewardModelModule(SupervisedModule):
+    """Learns from the items of a step: all are pairs, or none is."""
 
     def __init__(self, model: RewardModel, optim: AdamW, row_tokens: int, microbatch_tokens: int, pad_id: int,
                  pairwise: bool):  # fmt: skip
-        super().__init__(model, optim)
-        self.row_tokens, self.microbatch_tokens, self.pad_id = row_tokens, microbatch_tokens, pad_id
+        super().__init__(model, optim, row_tokens, microbatch_tokens, pad_id)
         self.pairwise = pairwise
-        self.metrics: dict[str, float] = {}
-        """Loss and share of right judgements of the last step, over all ranks."""
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What resuming needs beside weights and optimizer, as plain JSON."""
-        return {"step": self.step, "metrics": self.metrics, "seconds": dict(self.clock.seconds)}
-
-    def go_on(self, state: Mapping[str, Any]) -> None:
-        """Takes up where `state` was written; weights and optimizer come with the checkpoint."""
-        self.step, self.metrics = state["step"], state["metrics"]
-        self.clock.load(state["seconds"])
 
     def training_step(self, items: Sequence[Judged], _batch_index: int) -> None:
         """The mean loss over the items of all ranks, one update."""
@@ -117,10 +104,10 @@ class RewardModelModule(UpdatingModule):
                 loss, correct = self.judge(self.policy.scores(batch), batch)
                 self.backward_without_sync(loss / step.counts.sequences)
                 losses.append(loss.detach())
-                right.append(correct)
+                right.append(correct.detach().sum())
             norm = self.take_step("policy", optim)
         self.step += 1
-        loss, correct = ranks.summed([float(sum(losses)), float(sum(c.sum() for c in right))])
+        loss, correct = ranks.summed([float(sum(losses)), float(sum(right))])
         num, tokens = step.counts.sequences, step.counts.tokens
         self.metrics = {
             "loss": loss / num, "accuracy": correct / num, "tokens": tokens, "grad_norm": norm, "lr": optim.lr

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import lightning as L
 
@@ -12,32 +11,14 @@ from r1lab import ranks
 from r1lab.functional.aggregate import Counts, TokenMean
 from r1lab.functional.packing import microbatches
 from r1lab.functional.schedules import at_step
-from r1lab.models.causal import CausalPolicy
 from r1lab.records.progress import Progress
 from r1lab.rollouts.batches import Minibatch
-from r1lab.training.optim import AdamW
-from r1lab.training.updates import UpdatingModule, over_all_ranks
+from r1lab.training.updates import SupervisedModule, over_all_ranks
 from r1lab.types import TrainingSample
 
 
-class SFTModule(UpdatingModule):
-    """Next-token training on the completions alone; one Lightning batch is this rank's share of one optimizer step."""
-
-    def __init__(self, policy: CausalPolicy, optim: AdamW, row_tokens: int, microbatch_tokens: int, pad_id: int):
-        super().__init__(policy, optim)
-        self.row_tokens, self.microbatch_tokens, self.pad_id = row_tokens, microbatch_tokens, pad_id
-        self.metrics: dict[str, float] = {}
-        """Loss and tokens of the last step, over all ranks."""
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What resuming needs beside weights and optimizer, as plain JSON."""
-        return {"step": self.step, "metrics": self.metrics, "seconds": dict(self.clock.seconds)}
-
-    def go_on(self, state: Mapping[str, Any]) -> None:
-        """Takes up where `state` was written; weights and optimizer come with the checkpoint."""
-        self.step, self.metrics = state["step"], state["metrics"]
-        self.clock.load(state["seconds"])
+class SFTModule(SupervisedModule):
+    """Next-token training on the completions alone."""
 
     def training_step(self, samples: Sequence[TrainingSample], _batch_index: int) -> None:
         """The mean over the completion tokens of all ranks, one update."""

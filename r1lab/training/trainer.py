@@ -42,6 +42,8 @@ def fit(trainer: L.Trainer, module: L.LightningModule, batches: Any) -> None:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
+    finally:
+        gc.unfreeze()  # or the models of a pipeline's nodes would all stay
 
 
 class SigtermEndsTraining(L.Callback):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -82,6 +82,26 @@ class UpdatingModule(L.LightningModule):
         optimizer.step()
         optimizer.zero_grad()
         return norm
+
+
+class SupervisedModule(UpdatingModule):
+    """A module that learns from examples, packed: one Lightning batch is this rank's share of one optimizer step."""
+
+    def __init__(self, policy: CausalPolicy, optim: AdamW, row_tokens: int, microbatch_tokens: int, pad_id: int):
+        super().__init__(policy, optim)
+        self.row_tokens, self.microbatch_tokens, self.pad_id = row_tokens, microbatch_tokens, pad_id
+        self.metrics: dict[str, Any] = {}
+        """Numbers of the last step, over all ranks."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What resuming needs beside weights and optimizer, as plain JSON."""
+        return {"step": self.step, "metrics": self.metrics, "seconds": dict(self.clock.seconds)}
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Takes up where `state` was written; weights and optimizer come with the checkpoint."""
+        self.step, self.metrics = state["step"], state["metrics"]
+        self.clock.load(state["seconds"])
 
 
 def over_all_ranks(packed: Sequence[Minibatch], pad_id: int) -> list[Minibatch]:

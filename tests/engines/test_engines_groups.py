@@ -1,5 +1,6 @@
 """Rows that hang on one prompt attend to what a plain attention over prompt and own tokens would."""
 
+import pytest
 import torch
 
 from r1lab.engines.groups import GroupCache
@@ -74,6 +75,23 @@ def test_rows_come_leave_and_move_and_attend_to_their_own_prompt():
     leave(cache, twin, [], [], 1)
     assert cache.prompt_lengths.tolist() == [5]
     step(cache, twin)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 150])
+def test_few_rows_that_took_their_prompts_attend_to_the_same(steps):
+    torch.manual_seed(0)
+    cache, twin = GroupCache(8, 400, torch.float64), Twin()
+    admit(cache, twin, [5, 3, 4], [0, 0, 1, 2, 2])
+    for _ in range(steps):  # after none there is no buffer yet, and after 150 it has grown
+        step(cache, twin)
+    leave(cache, twin, [0], [4], 4)
+    cache.absorb()
+    for _ in range(3):
+        step(cache, twin)
+    leave(cache, twin, [1], [3], 3)
+    cache.absorb()  # twice does no harm
+    for _ in range(140):
+        step(cache, twin)
 
 
 def test_a_prompt_is_held_once_whatever_its_group_is():

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from r1lab.artifacts.address import output_address
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = (
@@ -71,9 +74,15 @@ def test_every_node_runs_and_the_end_is_a_table(whole):
     assert [row[0] for row in table[:13]] == ["node", *NODES, "all"]
     assert table[14] == ["base", "R1-Zero", "Dev1", "Dev2", "Dev3"]
     assert [row[0] for row in table[15:]] == ["pass@1", "cons@4", "format", "language", "length", "paper:"]
-    evaluations = [json.loads(path.read_text()) for path in root.glob("evaluate/*/attempt_1/summary.json")]
-    shown = {found.replace("[", "").rstrip("%,") for found in table[15][1:]}
-    assert {f"{100 * numbers['pass_at_1']['mean']:.1f}" for numbers in evaluations} <= shown
+    lengths = {}
+    for path in root.glob("evaluate/*/attempt_1/run.json"):
+        weights = json.loads(path.read_text())["config"]["model"]["weights"]
+        lengths[weights] = json.loads((path.parent / "summary.json").read_text())["mean_length"]
+    made = {path.parent.parent.parent.name: path.parent.parent.name for path in root.glob("*/*/attempt_1/checkpoints")}
+    makers = [None, *(made[stage] for stage in ("r1zero", "sft_cold_start", "rl_reasoning", "sft_800k"))]
+    policies = [maker and f"artifact:policy/{output_address(maker, 'policy')}" for maker in makers]
+    assert table[19][1:] == [f"{lengths[policy]:,.1f}" for policy in policies], "each column is its own policy's"
+    assert len(set(table[19][1:])) > 1
     assert table[-1][-5:] == ["15.6%", "77.9%", "59.0%", "74.0%", "78.1%"]
     nodes = json.loads(next(root.glob("tiny_r1/*/attempt_1/nodes.json")).read_text())
     assert all((Path(place) / "attempt_1" / "summary.json").exists() for place in nodes.values())
@@ -95,6 +104,37 @@ def test_a_change_reruns_its_node_and_what_follows(whole):
     assert all(told[name].startswith("done") for name in NODES[:8])
     told = states(root, "nodes.dev3.objective=dapo")  # an SFT stage has no objective: nothing changes
     assert all(state.startswith("done") for state in told.values())
+
+
+def test_a_card_names_all_that_went_into_a_policy(whole):
+    root, _ = whole
+    policies = {path.name: json.loads((path / "manifest.json").read_text()) for path in root.glob("artifacts/policy/*")
+                if (path / "README.md").exists()}  # fmt: skip
+    (dev2,) = [key for key, manifest in policies.items() if "rl_reasoning" in manifest["config"]["run"]["name"]]
+    (dev1,) = [key for key, manifest in policies.items() if "sft_cold_start" in manifest["config"]["run"]["name"]]
+    (zero,) = [key for key, manifest in policies.items() if "r1zero" in manifest["config"]["run"]["name"]]
+    assert policies[dev2]["parents"]["model.weights"] == f"artifact:policy/{dev1}"
+    card = (root / "artifacts" / "policy" / dev2 / "README.md").read_text()
+    lines = card[card.index("## Lineage") : card.index("## Cost")].splitlines()
+    named = [line.rpartition(" ")[2] for line in lines if line.strip().startswith("- ")]
+    (data,) = [path.name for path in root.glob("artifacts/demonstrations/*")
+               if "cold_start_data" in (path / "manifest.json").read_text()]  # fmt: skip
+    assert named == [dev1, data, zero]
+    assert [len(line) - len(line.lstrip()) for line in lines if line.strip().startswith("- ")] == [0, 2, 4]
+
+
+def test_a_lost_artifact_is_made_again(whole, tmp_path):
+    root, _ = whole
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True, symlinks=True)
+    (folder,) = {path.parent for path in tmp_path.glob("sft_800k/*/attempt_1")}
+    key = output_address(folder.name, "policy")
+    shutil.rmtree(tmp_path / "artifacts" / "policy" / key)
+    assert states(tmp_path)["dev3"] == "to do: what it made is not there any more"
+    text = said(tmp_path)
+    assert "[10/11] dev3" in text and (folder / "attempt_2").exists()
+    assert not list(tmp_path.glob("rl_reasoning/*/attempt_2"))
+    weights = f"artifacts/policy/{key}/model.safetensors"
+    assert (tmp_path / weights).read_bytes() == (root / weights).read_bytes()
 
 
 def test_a_node_alone_is_the_same_run(whole):
@@ -136,6 +176,8 @@ def test_killed_at_random_moments_it_comes_to_the_same_end(whole, tmp_path):
     [
         (["nodes.dev1.optim.lrr=1"], ["stage.nodes.dev1", "lrr"]),
         (["nodes.dev9.optim.lr=1"], ["stage.nodes.dev9.stage"]),
+        (["stage.columns.Dev1=dev1"], ["stage.columns.Dev1=dev1: no such node evaluates"]),
+        (["nodes.dev2.reward@rewards.accuracy=random"], ["cannot be made for one node on the command line"]),
         (["nodes.dev2.stage.plan.minibatches=3"], ["stage.nodes.dev2", "questions=4 do not split into minibatches=3"]),
         (["stage.nodes.dev2.inputs={model.weights: dev4.policy}"], ["stage.nodes.dev2", "dev4.policy"]),
         (["stage.nodes.dev1.inputs={stage.data.cold_start: r1zero.demonstrations}"], ["makes no demonstrations"]),

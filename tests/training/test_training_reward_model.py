@@ -88,7 +88,8 @@ def test_what_is_preferred_is_learned_and_judges_as_it_was_trained(pairwise, tin
     def item(i):
         if pairwise:
             return pair(i)
-        return LabeledResponse(Question(f"q{i}", f"What is {i}+5?", ""), f"{i}={'12' if i % 2 else '7'}", float(i % 2))
+        label = i // 2 % 2  # even and odd numbers have either
+        return LabeledResponse(Question(f"q{i}", f"What is {i}+5?", ""), f"{i}={'12' if label else '7'}", float(label))
 
     items = [Judged.of(item(i), tokenizer) for i in range(40)]
     module = RewardModelModule(RewardModel(classifier_of(tiny_model("qwen2"))), OPTIM, 64, 256, 0, pairwise)
