@@ -20,7 +20,7 @@ TINY = (
     "model.local.architecture.hidden_size=32", "model.local.architecture.intermediate_size=64",
     "model.local.architecture.moe_intermediate_size=32", "model.local.architecture.num_hidden_layers=2",
     "model.local.tokenizer_texts=200", "model.local.steps=12", "stage.batch_size=8", "stage.checkpoint_steps=4",
-    "optim.lr=0.003", "stage.epochs=3", "stage.heldout=20",
+    "optim.lr=0.003", "stage.epochs=3", "stage.heldout=9",
 )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_it_prefers_what_was_preferred(alone):
     root, text = alone
     found = summary(root)
     assert "Left out: 1 of " in text and "pairs; of" in text
-    assert found["left_out"] + found["items"] + found["heldout"] == 91
+    assert (found["left_out"], found["items"], found["heldout"]) == (1, 80, 9)  # ten of 91 are held out
     assert found["heldout_accuracy"]["mean"] == 1.0 and found["loss"] < 0.3
     judge = SequenceClassifier(found["path"], "float32", max_rows=8)
     scores = judge(["What is 3+4?"] * 2, ["7", "I do not know that."])
