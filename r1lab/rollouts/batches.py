@@ -20,7 +20,7 @@ class Minibatch:
 
     batches: list[PackedBatch]
     counts: Counts
-    """Sequences and tokens of the whole step: of this rank until `summed` over all of them."""
+    """Sequences and tokens of the whole step: of this rank until `over_all_ranks` adds them up."""
 
 
 def training_samples(groups: Sequence[Group], advantage: Callable[[Tensor], Tensor]) -> list[TrainingSample]:

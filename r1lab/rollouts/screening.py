@@ -18,7 +18,7 @@ from r1lab.types import Group, Rollout
 
 
 class ResponseFilter(Protocol):
-    """Looks at one judged rollout."""
+    """Looks at one scored rollout; a score may be a fault."""
 
     def __call__(self, rollout: Rollout) -> str | None:
         """Why it goes, in a few words; None where it stays."""
