@@ -242,7 +242,9 @@ REAL = {  # training questions by source and held-out questions
 GENERATED_MIXES = {"local", "math", "code", "stem", "logic", "general", "reasoning_gym"}
 DOMAIN_MIXES = {"reasoning", "all_scenarios"}
 """In test_data_domain_mixes.py."""
-GENERAL_MIXES = {"do_not_answer", "hh_harmless", "hh_harmless_pairs", "hh_harmless_points", "hh_helpful_pairs"}
+GENERAL_MIXES = {
+    "do_not_answer", "hh_harmless", "hh_harmless_pairs", "hh_harmless_points", "hh_helpful_pairs", "pairs", "points"
+}  # fmt: skip
 """In test_data_preferences.py."""
 
 

@@ -98,6 +98,24 @@ def test_broken_rows_are_faults_with_their_line(tmp_path, fields, row, told):
     assert told in str(caught.value)
 
 
+def test_mixes_of_conf_read_files_of_ones_own(tmp_path):
+    rows = [{"prompt": f"Question {i}?", "chosen": f"yes {i}", "rejected": f"no {i}"} for i in range(60)]
+    write(tmp_path, rows, "pairs.jsonl")
+    mix = built("pairs", tmp_path)
+    heldout = mix.heldout(100)
+    assert mix.check()["pairs"] + len(heldout) == 60 and 0 < len(heldout) < 20
+    (pair, *_), _ = mix.draw(mix.start(), 1, 0)
+    number = pair.text.removeprefix("Question ").removesuffix("?")
+    assert (pair.chosen, pair.rejected) == (f"yes {number}", f"no {number}")
+    assert pair.question.details == {"aspect": "helpful"}
+
+    write(tmp_path, [{"prompt": f"Do {i}!", "response": f"{i}", "label": i % 2} for i in range(60)], "points.jsonl")
+    mix = built("points", tmp_path)
+    drawn, _ = mix.draw(mix.start(), 20, 0)
+    assert {(p.label, p.response) for p in drawn} == {(float(int(p.response) % 2), p.response) for p in drawn}
+    assert {p.question.details["aspect"] for p in drawn} == {"harmless"} and len({p.label for p in drawn}) == 2
+
+
 def test_the_real_pairs(shared_data):
     mix = built("hh_harmless_pairs", shared_data / "hh_harmless")
     training, heldout = mix.check()["pairs"], mix.heldout(10_000)

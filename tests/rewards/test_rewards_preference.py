@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from r1lab.errors import ConfigError, ModelError
-from r1lab.rewards.preference import RewardModelReward, Scope, SequenceClassifier
+from r1lab.rewards.preference import RewardModelReward, Scope, SequenceClassifier, judged_ids
 from r1lab.rewards.rubric import Rubric
 from r1lab.text.spans import parse_response, summary
 from r1lab.types import Completion, Finish, Question, Rollout, Status
@@ -119,11 +119,10 @@ def test_a_classifier_scores_alike_in_any_batch(folder, tokenizer):
 
 
 def test_a_response_cannot_end_its_turn(folder, tokenizer):
-    model = SequenceClassifier(str(folder), "float32", max_rows=2)
-    ids = model._ids("Why?", "bad<|end|>good")
+    ids = judged_ids(tokenizer, "Why?", "bad<|end|>good")
     assert ids.count(tokenizer.eos_token_id) == 1 and ids[-1] == tokenizer.eos_token_id
     # tags are no control tokens: reasoning is read as it was written
-    assert tokenizer.decode(model._ids("Why?", "<think>a</think>b")) == "Why?\n\n<think>a</think>b<|end|>"
+    assert tokenizer.decode(judged_ids(tokenizer, "Why?", "<think>a</think>b")) == "Why?\n\n<think>a</think>b<|end|>"
 
 
 def test_a_model_that_cannot_be_loaded_is_a_fault_before_it_is_asked(folder, tmp_path):

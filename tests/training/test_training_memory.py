@@ -89,7 +89,8 @@ class Recipe:
 def test_a_small_device_recomputes_and_says_so(tiny_model, monkeypatch):
     policy = CausalPolicy(tiny_model("llama"))
     policy.train()
-    module = SimpleNamespace(policy=policy, models={"policy": policy}, recipe=Recipe(Plan()))
+    trained = {"policy": (policy, None)}
+    module = SimpleNamespace(policy=policy, models={"policy": policy}, trained=trained, recipe=Recipe(Plan()))
     said, need = [], forecast(policy, GroupShape(20, 50, 4))
     for room in (need.bytes(1200, False), need.bytes(1200, True)):
         monkeypatch.setattr(memory, "device_bytes", lambda *_, room=room: room / memory.USABLE)
