@@ -8,6 +8,8 @@ from hashlib import blake2b
 from pathlib import PurePath
 from typing import Any
 
+from r1lab.config.reference import is_reference
+
 
 def address(payload: Mapping[Any, Any]) -> str:
     """Return 12 hex digits that name `payload`: blake2b over its canonical JSON.
@@ -38,6 +40,11 @@ def is_named_by_content(folder: str | PurePath) -> bool:
     (True, False)
     """
     return re.search(r"(^|/)artifacts/[a-z_]+/[0-9a-f]{12}$", PurePath(folder).as_posix()) is not None
+
+
+def is_artifact(source: str) -> bool:
+    """Return whether a source is an artifact, by its name or its folder: its address says what it holds."""
+    return is_reference(source) or is_named_by_content(source)
 
 
 def _canonical(value: Any, where: str) -> Any:

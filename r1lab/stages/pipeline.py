@@ -54,10 +54,16 @@ class Pipeline(Stage):
             for title, name in self.columns.items()
             if self.nodes.get(name, {}).get("stage") != "evaluate"
         ]
-        return faults or self.node_faults()
+        return faults or self._looked_at[1]
 
-    def node_faults(self) -> list[str]:
-        """What is wrong with the nodes whose inputs are sound."""
+    @property
+    def runs(self) -> dict[str, Run]:
+        """Every node's run, by its name; those of a pipeline without faults."""
+        return self._looked_at[0]
+
+    @cached_property
+    def _looked_at(self) -> tuple[dict[str, Run], list[str]]:
+        """The runs of the nodes, each composed and built once, and what is wrong with those whose inputs are sound."""
         runs: dict[str, Run] = {}
         faults: list[str] = []
         for name in self.nodes:
@@ -67,15 +73,7 @@ class Pipeline(Stage):
                 faults.append(words(error))
                 if any(name in self.node(other).makers for other in self.nodes):
                     break  # what takes from it cannot be looked at
-        return faults
-
-    @cached_property
-    def runs(self) -> dict[str, Run]:
-        """Every node's run, by its name, as things stand now. Raises ConfigError where one cannot run."""
-        runs: dict[str, Run] = {}
-        for name in self.nodes:
-            runs[name] = self.run_of(name, runs)
-        return runs
+        return runs, faults
 
     def complete(self) -> bool:
         """Whether every node is done."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from r1lab.artifacts.address import address, is_named_by_content
-from r1lab.config.reference import is_reference, reference
+from r1lab.artifacts.address import address, is_artifact, is_named_by_content
+from r1lab.config.reference import reference
 from r1lab.models.policy import PretrainedPolicy
 from r1lab.processes import rank
 from r1lab.rewards.preference import loading_faults
@@ -69,7 +69,7 @@ class ModelChoice:
         Empty for a local base, which the configuration describes whole, for an artifact, whose address does, and for a
         hub id, which its revision names.
         """
-        if self.files is None or is_reference(self.files.source) or is_named_by_content(self.files.source):
+        if self.files is None or is_artifact(self.files.source):
             return {}
         return {f"model/{name}": digest for name, digest in self.files.digests().items()}
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from r1lab.artifacts.address import is_named_by_content
+from r1lab.artifacts.address import is_artifact
 from r1lab.config.reference import is_reference
 from r1lab.data.demonstrations import (
     Demonstrations,
@@ -156,8 +156,3 @@ class SFTStage(Stage):
             context, self.strategy, order, lambda place: self.sample(shown, place, tokenizer), module, tokenizer,
             PRETRAIN_COLUMNS, ShowLoss, self.checkpoint_steps, self.keep_checkpoints,
         )  # fmt: skip
-
-
-def is_artifact(source: str) -> bool:
-    """Whether what it holds is said by its name."""
-    return is_reference(source) or is_named_by_content(source)

@@ -220,7 +220,7 @@ class HeldoutJudgements(L.Callback):
             with module.clock("evaluation"):
                 # as many on every rank: a sharded model is computed by all of them together
                 size = -(-len(self.heldout) // trainer.world_size)
-                mine = [place for place in range(trainer.global_rank, len(self.heldout), trainer.world_size)]
+                mine = range(trainer.global_rank, len(self.heldout), trainer.world_size)
                 asked = [self.heldout[place] for place in mine] + [self.heldout[0]] * (size - len(mine))
                 found = list(zip(mine, list(module.right(asked))))  # all of them, or another rank would wait
             right = [value for _, value in sorted(ranks.gathered(found))]
