@@ -48,6 +48,16 @@ def num_launched() -> int:
     return int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
 
 
+def startable(size: int) -> int:
+    """How many processes `together` would have of `size`: 1 where they have been started already.
+
+    >>> startable(1)
+    1
+    """
+    started = WAITS in os.environ or any(name in os.environ for name in LAUNCHERS)
+    return 1 if started else size
+
+
 def look_for_garbage_seldom() -> None:
     """To be called before the imports, which make a million objects that all stay."""
     gc.set_threshold(ALLOCATIONS)
@@ -69,7 +79,7 @@ def together(work: Callable[[], None], size: int, imports: Sequence[str]) -> Ite
             _meet_first()
             raise
         return
-    if size == 1 or any(name in os.environ for name in LAUNCHERS):
+    if startable(size) == 1:
         yield lambda: None
         return
     before = dict(os.environ)

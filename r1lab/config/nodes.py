@@ -65,7 +65,8 @@ class Node:
         try:
             config = deepcopy(_composed(tuple(self.words(overrides))))
             for key, value in [*leaves(self.settings), *artifacts.items()]:
-                OmegaConf.update(config, key, value, merge=True)
+                # a schedule takes the place of another, step by step they would be a third one
+                OmegaConf.update(config, key, value, merge=not isinstance(value, Mapping) or not value)
         except (HydraException, OmegaConfBaseException) as error:
             found = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
             raise ConfigError("It cannot be composed.", found, "Look at its choices and settings.") from error

@@ -6,7 +6,7 @@ A file is never held in memory: 800,000 responses of the paper's second SFT have
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +26,13 @@ FILE = "demonstrations.jsonl"
 
 def write_demonstrations(path: Path, rows: Iterable[Demonstration]) -> int:
     """Writes one JSON line for each, whole or not at all; returns how many."""
+    return write_rows(path, map(asdict, rows))
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """The same of rows that are plain already."""
     with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
-        lines = (file.write(json.dumps(asdict(row), ensure_ascii=False) + "\n") for row in rows)
+        lines = (file.write(json.dumps(row, ensure_ascii=False) + "\n") for row in rows)
         return sum(1 for _ in lines)
 
 

@@ -5,12 +5,14 @@ A mix remembers nothing. The state goes in and comes out, is plain numbers, and 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
+from r1lab.artifacts.address import is_artifact
 from r1lab.data.difficulty import Difficulty, Observation
 from r1lab.data.digests import data_digest
 from r1lab.data.filters import Dropped, Filter
@@ -95,7 +97,9 @@ class FileSource:
             raise ConfigError("heldout_share is not between 0 and 1.", f"{self.heldout_share}", "heldout_share=0.2")
 
     def digests(self) -> dict[str, str]:
-        """The digest of each file's content, by its name. Raises DataError."""
+        """The digest of each file's content, by its name; an artifact is named by its own. Raises DataError."""
+        if self.path is not None and is_artifact(self.path):
+            return {}
         return {file: data_digest(self._place(file)) for file in sorted({self.train, self.heldout} - {None})}
 
     def load(self, name: str) -> FilePool:
@@ -216,15 +220,21 @@ class Mix:
             self.difficulty.observe(source, seen)
         return after
 
-    def heldout(self, count: int) -> list[Question]:
+    def heldout(self, count: int, steps: Iterable[int] = (0,)) -> list[Question]:
         """The first `count` questions for evaluation, or all where there are fewer; the same for every seed.
 
-        Shared out as the weights of step 0; a source that has no more leaves its part to the others.
+        Shared out as the weights at `steps`, in the mean; a source that has no more leaves its part to the others.
 
         Raises:
             DataError: a source with a weight has no held-out question.
         """
-        shares = dict(self.shares(0))
+        met = Counter(tuple(self.shares(step).items()) for step in steps)
+        shares = dict(next(iter(met)))
+        if len(met) > 1:
+            totals: Counter[str] = Counter()
+            for found, times in met.items():
+                totals.update({name: share * times for name, share in found})
+            shares = shares_of(totals)
         waiting = {name: self._pools[name].heldout(count)[::-1] for name in shares}
         if empty := [name for name, questions in waiting.items() if not questions]:
             raise DataError("A source has no held-out questions.", ", ".join(empty), "Set its weight to 0.")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from r1lab.data import instructions, puzzles, stem
+from r1lab.data import instructions, puzzles, requests, stem
 from r1lab.data.problem import SPLIT_BY
 from r1lab.errors import DataError
 from r1lab.types import Question
@@ -154,7 +154,7 @@ FAMILIES: Mapping[str, Callable[[random.Random, int, str], Task]] = {
     family.__name__: family for family in (sums, products, equation, digits, extreme, story)
 }
 """Of mathematics."""
-ALL_FAMILIES = {**FAMILIES, **stem.FAMILIES, **puzzles.FAMILIES, **instructions.FAMILIES}
+ALL_FAMILIES = {**FAMILIES, **stem.FAMILIES, **puzzles.FAMILIES, **instructions.FAMILIES, **requests.FAMILIES}
 """Of all domains; the names are unique."""
 LANGUAGES = ("en", "zh")
 LEVELS = (1, 2, 3, 4, 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
 from r1lab.engines.rows import KEYS, VALUES, RowCache
 
@@ -61,6 +62,14 @@ class GroupCache:
     def update(self, keys: Tensor, values: Tensor, layer: int) -> None:
         """Writes what a layer read of every row's new id, [N, H, D] each."""
         self.written.write(keys[:, :, None], values[:, :, None], layer)
+
+    def attended(self, queries: Tensor, mask: Tensor, scale: float, layer: int) -> Tensor:
+        """What queries [N, H, R, D] draw from the values of their rows, by their keys and a mask: [N, H, R, D]."""
+        if self._absorbed:
+            held = (self.written.held(layer, kind) for kind in (KEYS, VALUES))
+            return scaled_dot_product_attention(queries, *held, attn_mask=mask, scale=scale)
+        shares = self.scores(queries * scale, layer).add_(mask).softmax(dim=-1)
+        return self.mixed(shares, layer)
 
     def scores(self, queries: Tensor, layer: int, kind: int = KEYS) -> Tensor:
         """Products of queries [N, H, R, D] with all that their rows hold of a kind: [N, H, R, Lp + span]."""

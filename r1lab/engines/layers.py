@@ -117,9 +117,8 @@ class GroupedQueryAttention:
             turned = torch.cat([self.query_norm(queries), self.key_norm(keys)], dim=1)
         queries, keys = rotated(turned, step).tensor_split([turned.shape[1] - self.num_heads], dim=1)
         step.cache.update(keys, values, self.layer)
-        queries = queries.unflatten(1, (self.num_heads, -1)) * self.width**-0.5
-        shares = step.cache.scores(queries, self.layer).add_(step.mask).softmax(dim=-1)
-        return self.out(step.cache.mixed(shares, self.layer).flatten(1))
+        queries = queries.unflatten(1, (self.num_heads, -1))
+        return self.out(step.cache.attended(queries, step.mask, self.width**-0.5, self.layer).flatten(1))
 
 
 @dataclass(frozen=True, eq=False)

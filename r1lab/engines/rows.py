@@ -24,7 +24,6 @@ class RowCache(Cache):
         super().__init__(layers=[])
         self.max_rows, self.max_tokens = max_rows, max_tokens
         self.lengths = torch.zeros(0, dtype=torch.long)
-        """[n] on the CPU: tokens of each running row."""
         self.start = 0
         self._places: Tensor | None = None
         """[n] where the rows write next; None where all write the same span."""
@@ -36,8 +35,18 @@ class RowCache(Cache):
     def __len__(self) -> int:
         return len(self.lengths)
 
+    @property
+    def lengths(self) -> Tensor:
+        """[n] on the CPU: tokens of each running row."""
+        return self._lengths
+
+    @lengths.setter
+    def lengths(self, lengths: Tensor) -> None:
+        self._lengths = lengths
+        self._longest = int(lengths.max()) if len(lengths) else 0  # every layer asks for it
+
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        return int(self.lengths.max()) if len(self.lengths) else 0
+        return self._longest
 
     def grow(self, num_rows: int) -> None:
         """``num_rows`` further rows that hold nothing."""

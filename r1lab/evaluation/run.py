@@ -67,7 +67,11 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one question: one entry for each judged sample."""
+    """What came of one question: one entry for each judged sample.
+
+    A general prompt without an answer, or whose aspect has a judge of its own, is neither right nor wrong, and nobody
+    votes on it: `correct` and `answers` are empty.
+    """
 
     index: int
     domain: str
@@ -94,13 +98,15 @@ def outcome(group: Group, aspects: Mapping[str, str]) -> Outcome:
         for name, aspect in aspects.items()
         if aspect in ("", own)
     }
-    judged = [r for r in group.rollouts if r.scores["accuracy"].judged]
+    apart = own is not None and (own in aspects.values() or not group.question.answer)
+    judged = [r for r in group.rollouts if apart or r.scores["accuracy"].judged]
+    compared = [] if apart else judged
     return Outcome(
         index=group.index,
         domain=group.question.domain,
         level=group.question.level,
-        correct=[r.scores["accuracy"].value >= 1.0 for r in judged],
-        answers=[r.response.answer for r in judged],
+        correct=[r.scores["accuracy"].value >= 1.0 for r in compared],
+        answers=[r.response.answer for r in compared],
         well_formed=[r.response.well_formed for r in judged],
         lengths=[len(r.completion) for r in group.rollouts],
         truncated=[r.completion.truncated for r in group.rollouts],
@@ -132,7 +138,7 @@ def summarize(outcomes: Sequence[Outcome], samples: int, same: Callable[[str, st
         "pass_at_1": interval(right, seed),
         f"cons_at_{samples}": interval(votes, seed),
         f"pass_at_{samples}": interval(any_right, seed),
-        "format_share": mean([float(w) for o in judged for w in o.well_formed]),
+        "format_share": mean([float(w) for o in outcomes for w in o.well_formed]),
         "answered_share": mean([float(a is not None) for o in judged for a in o.answers]),
         "mean_length": mean(lengths),
         "truncated_share": mean([float(t) for o in outcomes for t in o.truncated]),

@@ -20,7 +20,7 @@ from r1lab.functional.rng import seed_of
 from r1lab.functional.schedules import is_number, require_integer
 from r1lab.rewards.preference import SHOWN_CHARS, check_weights, control_tokens
 from r1lab.text.verdicts import PAIR_VALUES, PAIR_VERDICTS, defused, is_label, judge_prompt, read_verdict
-from r1lab.types import Completion, Finish, Score, Status
+from r1lab.types import Completion, Finish, Question, Score, Status
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -164,15 +164,15 @@ class PairJudge:
     def __post_init__(self):
         _check_rounds(self.rounds)
 
-    def __call__(self, pairs: Sequence[tuple[str, str, str]]) -> list[Score]:
-        """By how much, from -2 to 2, the first response is better than the second: (prompt, first, second) in order."""
+    def __call__(self, pairs: Sequence[tuple[Question, str, str]]) -> list[Score]:
+        """By how much, from -2 to 2, the first response is better than the second: (question, first, second)."""
         queries = [
-            self._query(prompt, first, second, turn)
-            for prompt, first, second in pairs
+            self._query(question.text, first, second, turn)
+            for question, first, second in pairs
             for turn in range(2 * self.rounds)
         ]
         said, size = self.judge(queries), 2 * self.rounds
-        return [_settled(said[i : i + size], _opposed) for i in range(0, len(said), size)]
+        return [settled(said[i : i + size], opposed) for i in range(0, len(said), size)]
 
     def _query(self, prompt: str, first: str, second: str, turn: int) -> Query:
         a, b = (second, first) if turn % 2 else (first, second)
@@ -215,13 +215,15 @@ class PointJudge:
                 "verdicts={safe: 1, unsafe: 0}; YAML reads yes and 1 as no texts, 'yes' and '1' as texts",
             )
 
-    def __call__(self, responses: Sequence[tuple[str, str]]) -> list[Score]:
-        """Values from 0 to 1 of (prompt, response), in order."""
+    def __call__(self, responses: Sequence[tuple[Question, str]]) -> list[Score]:
+        """Values from 0 to 1 of (question, response), in order."""
         queries = [
-            self._query(prompt, response, turn) for prompt, response in responses for turn in range(2 * self.rounds)
+            self._query(question.text, response, turn)
+            for question, response in responses
+            for turn in range(2 * self.rounds)
         ]
         said, size = self.judge(queries), 2 * self.rounds
-        return [_settled(said[i : i + size], _unlike) for i in range(0, len(said), size)]
+        return [settled(said[i : i + size], unlike) for i in range(0, len(said), size)]
 
     def _query(self, prompt: str, response: str, turn: int) -> Query:
         labels = list(self.verdicts)[:: -1 if turn % 2 else 1]
@@ -230,7 +232,7 @@ class PointJudge:
         return Query(task, material, dict.fromkeys(labels, ""), self.verdicts, turn)
 
 
-def _settled(said: Sequence[Score], contradict: Callable[[list[float], list[float]], bool]) -> Score:
+def settled(said: Sequence[Score], contradict: Callable[[list[float], list[float]], bool]) -> Score:
     """What several askings come to, of which every second one had the other order."""
     ms = sum(score.ms for score in said)
     reason = ", ".join(score.reason for score in said)
@@ -241,19 +243,19 @@ def _settled(said: Sequence[Score], contradict: Callable[[list[float], list[floa
     return Score(sum(score.value for score in said) / len(said), reason=reason, ms=ms)
 
 
-def _opposed(first: list[float], second: list[float]) -> bool:
+def opposed(first: list[float], second: list[float]) -> bool:
     """Whether each order has another winner: the judge favors a position.
 
-    >>> _opposed([2, 1], [1, -1]), _opposed([2, 1], [-1, -1])
+    >>> opposed([2, 1], [1, -1]), opposed([2, 1], [-1, -1])
     (False, True)
     """
     return sum(first) * sum(second) < 0
 
 
-def _unlike(first: list[float], second: list[float]) -> bool:
+def unlike(first: list[float], second: list[float]) -> bool:
     """Whether the order of the verdicts makes another verdict the most frequent.
 
-    >>> _unlike([1.0, 0.0], [1.0, 1.0]), _unlike([1.0, 1.0, 0.0], [0.0, 0.0, 1.0])
+    >>> unlike([1.0, 0.0], [1.0, 1.0]), unlike([1.0, 1.0, 0.0], [0.0, 0.0, 1.0])
     (False, True)
     """
     return set(multimode(first)).isdisjoint(multimode(second))

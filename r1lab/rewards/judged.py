@@ -65,7 +65,7 @@ class PairJudgeReward(Reward):
             meetings = [(a, b, texts[a], texts[b]) for a, b in _ring({i: q.id for i, q in questions.items()})]
         else:
             meetings = [(i, None, texts[i], question.answer) for i, question in questions.items() if question.answer]
-        asked = [(questions[a].text, mine, other) for a, _, mine, other in meetings if mine != other]
+        asked = [(questions[a], mine, other) for a, _, mine, other in meetings if mine != other]
         found = iter(self.compare(asked) if asked else [])
         outcomes: dict[int, list[Score]] = defaultdict(list)
         for a, b, mine, other in meetings:
@@ -87,7 +87,7 @@ class PointJudgeReward(Reward):
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
         scores, texts = self.scope(rollouts)
-        found = self.judged([(rollouts[i].question.text, text) for i, text in texts.items()]) if texts else []
+        found = self.judged([(rollouts[i].question, text) for i, text in texts.items()]) if texts else []
         for (place, text), score in zip(texts.items(), found):
             scores[place] = replace(score, extracted=text[:SHOWN_CHARS])
         return scores

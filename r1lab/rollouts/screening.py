@@ -32,8 +32,12 @@ class Scored:
     reward: str
     """Its name among the rewards."""
     least: float
+    aspect: str | None = None
+    """Looks at general prompts of this aspect alone; None at all questions."""
 
     def __call__(self, rollout: Rollout) -> str | None:
+        if self.aspect is not None and rollout.question.details.get("aspect") != self.aspect:
+            return None
         if self.reward not in rollout.scores:
             found = f"{self.reward!r}; there are {', '.join(rollout.scores)}"
             raise ConfigError("A filter asks for a reward that is not given.", found, "rewards.NAME, by that name")

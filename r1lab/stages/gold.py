@@ -18,7 +18,8 @@ NUM_EXAMPLES = 8
 def check_gold(rubric: Rubric, template: Template, questions: Sequence[Question]) -> None:
     """Scores gold completions and raises DataError, with the first that falls short, unless all have full marks.
 
-    General prompts without a right answer have no gold completion. Preference pairs are refused: nobody asks them.
+    General prompts without a right answer have no gold completion, nor have those whose aspect has a reward of its own.
+    Preference pairs are refused: nobody asks them.
     """
     import torch
 
@@ -30,10 +31,11 @@ def check_gold(rubric: Rubric, template: Template, questions: Sequence[Question]
         )
     nothing = Completion(torch.zeros(1, dtype=torch.long), torch.zeros(1), Finish.STOP)
     judging = {name: r for name, r in rubric.rewards.items() if counts(r) and r.knows_gold}
+    apart = {r.aspect for r in rubric.rewards.values()} - {""}
     rollouts = [
         Rollout(q, torch.zeros(1, dtype=torch.long), nothing, template.parse(template.gold_completion(q)), sample=0)
         for q in questions
-        if q.answer or q.domain != "general"
+        if (q.answer or q.domain != "general") and q.details.get("aspect") not in apart
     ]
     for rollout in Rubric(judging).score(rollouts, step=0):
         short = {n: s for n, s in rollout.scores.items() if not (s.judged and s.value >= judging[n].maximum)}

@@ -32,13 +32,16 @@ class Pipeline(Stage):
     """
 
     nodes: Mapping[str, Mapping[str, Any]]
-    """The fields of each `Node`, by its name."""
+    """The fields of each `Node`, by its name; null for one that another scale has and this one has not."""
     common: Mapping[str, Any]
     """Choices and settings of every node, unless its own say otherwise."""
     columns: Mapping[str, str]
     """The evaluations that are shown beside one another at the end: a title and the node of each."""
     overrides: Sequence[str]
     """The words of the command: what speaks of no node holds for all of them."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "nodes", {name: node for name, node in self.nodes.items() if node is not None})
 
     def faults(self) -> list[str]:
         """What is wrong with any node, before the first one begins."""
@@ -114,6 +117,11 @@ class Pipeline(Stage):
         return {name: run.address for name, run in self.runs.items()}
 
     def run(self, context: Context) -> None:
+        """Does what is to do and says what came of it."""
+        self.work(context)
+        context.report(self.report())
+
+    def work(self, context: Context) -> None:
         """Does what is to do, node by node; the same command goes on inside the node where it stopped."""
         done: dict[str, Run] = {}
         places = {name: str(run.root / run.name / run.address) for name, run in self.runs.items()}
@@ -124,7 +132,6 @@ class Pipeline(Stage):
             context.say(f"\n[{number}/{len(self.nodes)}] {name}: stage={run.name} {run.address}: {state(run)}")
             self.finish(context, name, run, done)
             gc.collect()  # a module and its trainer know each other, and hold a model
-        context.report(self.report())
 
     def finish(self, context: Context, name: str, run: Run, before: Mapping[str, Run]) -> None:
         """Does a node's work unless it is done, or waits for another process that is at it."""
@@ -160,7 +167,7 @@ class Pipeline(Stage):
         """The graph: what every node takes, and whether it is done, goes on, or is to do, and why."""
         rows = [("node", "stage", "takes", "address", "state")]
         for name, run in self.runs.items():
-            takes = self.node(name).inputs.values()
+            takes = dict.fromkeys(self.node(name).inputs.values())
             waits = [maker for maker in self.node(name).makers if not self.runs[maker].done]
             rows.append((name, run.name, ", ".join(takes) or "-", run.address, state(run, waits)))
         return table(rows)

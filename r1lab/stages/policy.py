@@ -18,6 +18,7 @@ from r1lab.training.strategy import Strategy
 if TYPE_CHECKING:
     from r1lab.models.causal import CausalPolicy
 
+ONE_PROCESS = Strategy("single", 1, 1, "auto", 1, 0)
 COMPUTE_DTYPES = ("auto", "float32", "bfloat16")
 
 
@@ -81,6 +82,11 @@ class ModelChoice:
             return f"{self.name}: {self.published.source}"
         return f"{self.name} at local scale: {self.local.describe()}; not the published {self.published.source}"
 
+    def prepare(self, context: Context, strategy: Strategy) -> None:
+        """Trains the local base, where that is what is missing, before a stage has started processes of its own."""
+        if self.files is None and context.first_rank:
+            self.local.obtain(context, strategy)
+
     def obtain(self, context: Context) -> tuple[Any, Any]:
         """(transformers model, tokenizer), building and storing what is not there yet."""
         from transformers.utils.logging import disable_progress_bar
@@ -89,7 +95,7 @@ class ModelChoice:
 
         disable_progress_bar()
         if self.files is None:
-            return load_model(self.local.obtain(context).path, "float32")
+            return load_model(self.local.obtain(context, ONE_PROCESS).path, "float32")
         if (gguf := self.files.gguf) is None:
             return self.files(None)
         key = address({"gguf": gguf.name, "bytes": gguf.stat().st_size})

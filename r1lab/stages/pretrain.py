@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from r1lab import ranks
 from r1lab.artifacts.address import address
 from r1lab.artifacts.store import Artifact
 from r1lab.config.resolved import plain_config
@@ -15,15 +17,15 @@ from r1lab.data.corpus import Corpus
 from r1lab.data.template import R1ZeroTemplate
 from r1lab.disk import write_json_atomic
 from r1lab.functional.schedules import as_schedule
+from r1lab.processes import startable, together
 from r1lab.records.progress import PRETRAIN_COLUMNS, track
 from r1lab.stages.base import Context, Stage
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
 from r1lab.types import TrainingSample
 
-if TYPE_CHECKING:
-    from r1lab.training.checkpoint import Checkpoints
-
+TRAINING = ("r1lab.training.trainer", "r1lab.training.sft", "r1lab.stages.watch")
+"""What takes seconds to import, and every rank needs."""
 CHECKPOINT_STEPS = 100
 """A killed base goes on from here: a quarter of a minute of work."""
 
@@ -71,57 +73,65 @@ class LocalBase:
         layers, width = self.architecture.get("num_hidden_layers"), self.architecture.get("hidden_size")
         return f"a {self.family} of {layers} layers, width {width}, trained on {self.num_texts:,} generated texts"
 
-    def obtain(self, context: Context) -> Artifact:
-        """The stored base, trained now if it is not there yet."""
+    def obtain(self, context: Context, strategy: Strategy) -> Artifact:
+        """The stored base, trained now if it is not there yet, by as many processes as may be started now."""
         found = context.store.get("policy", self.address)
         if found is None:
             context.say(f"No base {self.address} yet: training {self.describe()}")
             found = context.store.put(
                 "policy",
                 self.address,
-                lambda folder: self.build(folder, context),
+                lambda folder: self.build(folder, context, strategy),
                 {"config": plain_config(self), "parents": {}},
                 resumable=True,
             )
         return found
 
-    def build(self, folder: Path, context: Context) -> None:
+    def build(self, folder: Path, context: Context, strategy: Strategy) -> None:
         """Trains the base, going on from the checkpoints in `folder`, and leaves it there as a Hugging Face folder."""
         from r1lab.training.checkpoint import Checkpoints, copy_policy
 
         checkpoints, done = Checkpoints(folder / "checkpoints", keep=2), folder / "base.json"
         if not done.exists():
-            newest, state = checkpoints.newest(context.say) or (None, {"step": 0})
-            if state["step"] < self.steps:
-                self.train(context, checkpoints, newest, state)
-                newest, state = checkpoints.newest(context.say)
+            size = 1 if strategy.on_gpu else startable(strategy.local_size)
+            self.train(context, checkpoints.folder, replace(strategy, kind="auto", devices=size, num_nodes=1))
+            ranks.leave()  # the stage that wants the base makes a group of its own
+            newest, state = checkpoints.newest(context.say)
             copy_policy(newest, folder)
             write_json_atomic(done, {"loss": state["metrics"]["loss"], "steps": self.steps})
         # killed in the midst of this, the base is there, and only this is done again
         shutil.rmtree(checkpoints.folder, ignore_errors=True)
 
-    def train(self, context: Context, checkpoints: Checkpoints, newest: Path | None, state: dict[str, Any]) -> None:
-        """The steps after the newest checkpoint; the last one ends with a checkpoint."""
+    def train(self, context: Context, folder: Path, strategy: Strategy) -> None:
+        """The steps after the newest checkpoint in `folder`, on every rank; the last one ends with a checkpoint."""
         import torch
 
-        from r1lab.models.causal import CausalPolicy
-        from r1lab.stages.watch import Checkpointer
-        from r1lab.training.sft import SFTModule, ShowLoss
-        from r1lab.training.trainer import build_trainer, fit
+        others = partial(self.train, context.of_others(), folder, strategy)
+        with together(others, strategy.local_size, imports=TRAINING) as meet:
+            from r1lab.models.causal import CausalPolicy
+            from r1lab.stages.watch import Checkpointer
+            from r1lab.training.checkpoint import Checkpoints
+            from r1lab.training.sft import SFTModule, ShowLoss
+            from r1lab.training.trainer import build_trainer, fit
 
-        tokenizer = self.tokenizer()
-        policy = CausalPolicy(self.untrained(tokenizer), getattr(torch, self.compute_dtype))
-        module = SFTModule(policy, self.optim, self.row_tokens, self.microbatch_tokens, tokenizer.pad_token_id)
-        if newest:
-            context.say(f"Going on from step {state['step']} of {self.steps}")
-            module.go_on(state)
-        with track(self.steps, "pretraining", PRETRAIN_COLUMNS, module.step) as progress:
-            callbacks = [
-                ShowLoss(progress),
-                Checkpointer(checkpoints, tokenizer, CHECKPOINT_STEPS, self.steps, newest),
-            ]
-            trainer = build_trainer(Strategy("single", 1, 1, "auto", 1, 0), callbacks)
-            fit(trainer, module, self.batches(tokenizer, module.step))
+            meet()
+            strategy.set_threads()
+            checkpoints = Checkpoints(folder, keep=2)
+            newest, state = checkpoints.newest(context.say) or (None, {"step": 0})
+            if state["step"] >= self.steps:
+                return
+            tokenizer = self.tokenizer()
+            policy = CausalPolicy(self.untrained(tokenizer), getattr(torch, self.compute_dtype))
+            module = SFTModule(policy, self.optim, self.row_tokens, self.microbatch_tokens, tokenizer.pad_token_id)
+            if newest:
+                context.say(f"Going on from step {state['step']} of {self.steps}")
+                module.go_on(state)
+            quiet = not context.first_rank
+            with track(self.steps, "pretraining", PRETRAIN_COLUMNS, module.step, quiet=quiet) as progress:
+                save = Checkpointer(checkpoints, tokenizer, CHECKPOINT_STEPS, self.steps, newest)
+                trainer = build_trainer(strategy, [ShowLoss(progress), save])
+                own = self.batches(tokenizer, module.step, trainer.global_rank, trainer.world_size)
+                fit(trainer, module, own)
 
     def untrained(self, tokenizer):
         """The model before its first step, a function of `seed`."""
@@ -157,14 +167,18 @@ class LocalBase:
         )
         return build_tokenizer(texts, self.vocab_size, phrases=(before, after))
 
-    def batches(self, tokenizer, start: int) -> Iterator[list[TrainingSample]]:
-        """One list of samples for each optimizer step from `start` on, in the order of the corpus."""
+    def batches(self, tokenizer, start: int, rank: int, world_size: int) -> Iterator[list[TrainingSample]]:
+        """This rank's samples of each optimizer step from `start` on, in the order of the corpus."""
         import torch
 
         per_step, done = as_schedule(self.texts_per_step), self.texts_before(start)
         for step in range(start, self.steps):
-            pairs = [self.corpus.text(index) for index in range(done, done + per_step(step))]
-            done += len(pairs)
+            texts = range(done, done + per_step(step))
+            done = texts.stop
+            pairs = [self.corpus.text(index) for index in texts[rank::world_size]]
+            if not pairs:
+                yield []
+                continue
             prompts = tokenizer([self.template.render(question) for question, _ in pairs])["input_ids"]
             responses = tokenizer([response for _, response in pairs])["input_ids"]
             yield [
@@ -191,7 +205,6 @@ class PretrainStage(Stage):
 
     def run(self, context: Context) -> None:
         """Trains and stores the base, or finds it."""
-        self.strategy.set_threads()
-        artifact = self.base.obtain(context)
+        artifact = self.base.obtain(context, self.strategy)
         write_json_atomic(context.folder / "summary.json", {"address": artifact.address, "path": str(artifact.path)})
         context.report(f"Base {artifact.address}: {artifact.path}")

@@ -96,12 +96,13 @@ class RLStage(Stage):
     def run(self, context: Context) -> None:
         """Checks the data, trains from wherever the run stands, and writes the report."""
         context.say(self.policy.describe())
+        self.policy.prepare(context, self.strategy)
         # first of all, so that the others import what this process does, at the same time
         with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=TRAINING) as meet:
             self.strategy.set_threads()
             self.mix.check(steps=self.phases)
             tell_dropped(context, self.mix)
-            heldout = self.mix.heldout(self.evaluation.questions)
+            heldout = self.mix.heldout(self.evaluation.questions, self.phases)
             first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
             rewards = informed(self.rewards, first[: self.plan.questions])
             each = self.mix.examples(NUM_EXAMPLES, self.phases)

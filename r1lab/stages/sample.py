@@ -1,6 +1,6 @@
-"""Sampling as a stage: a policy answers questions, and what passes the filters becomes demonstrations.
+"""Sampling as a stage: a policy answers questions, and what passes the filters becomes data for the next stage.
 
-Cold-start data (paper v2, B.3.2) and rejection sampling (B.3.3) are two configurations of it.
+Cold-start data (paper v2, B.3.2), rejection sampling (B.3.3) and what reward models learn from are its configurations.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from r1lab.data.demonstrations import FILE, demonstration_of, write_demonstrations
+from r1lab.data.demonstrations import write_rows
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.disk import write_json_atomic
@@ -24,6 +24,7 @@ from r1lab.errors import DataError
 from r1lab.functional.schedules import require, require_integer
 from r1lab.processes import rank, together
 from r1lab.rewards.rubric import FaultBudget, Rubric, informed
+from r1lab.rollouts.products import Product, Row
 from r1lab.rollouts.screening import ResponseFilter, screened
 from r1lab.stages.base import Context, Stage
 from r1lab.stages.dropped import tell_dropped
@@ -31,7 +32,7 @@ from r1lab.stages.gold import NUM_GOLD, check_gold
 from r1lab.stages.policy import ModelChoice
 from r1lab.text.columns import table
 from r1lab.training.strategy import Strategy
-from r1lab.types import Demonstration, Question, Rollout
+from r1lab.types import Question, Rollout
 
 SAMPLING = ("r1lab.rollouts.collect", "r1lab.stages.watch", "r1lab.models.causal")
 """What takes seconds to import, and every rank needs."""
@@ -47,7 +48,7 @@ class SamplePlan:
     samples: int
     """Responses to each question."""
     keep: int
-    """Most responses of a question that become demonstrations."""
+    """Most responses of a question that are kept."""
     chunk: int
     """Questions whose responses are written together: what a killed run loses at most, on each rank."""
     max_new_tokens: int
@@ -69,9 +70,7 @@ class SamplePlan:
 
 @dataclass(frozen=True)
 class SampleStage(Stage):
-    """Several responses to each question; those that all filters leave are kept."""
-
-    outputs: ClassVar[tuple[str, ...]] = ("demonstrations",)
+    """Several responses to each question; those that all filters leave are kept, and the product is made of them."""
 
     policy: ModelChoice
     mix: Mix
@@ -80,9 +79,15 @@ class SampleStage(Stage):
     engine: Callable[..., Any]
     filters: Mapping[str, ResponseFilter]
     """Applied in this order."""
+    product: Product
     plan: SamplePlan
     strategy: Strategy
     fault_budget: FaultBudget
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """One artifact of the product's kind."""
+        return (self.product.kind,)
 
     def faults(self) -> list[str]:
         """What cannot work, before anything is built."""
@@ -101,12 +106,13 @@ class SampleStage(Stage):
     def run(self, context: Context) -> None:
         """Samples the chunks that are not there yet, and stores what is kept of all of them."""
         context.say(self.policy.describe())
+        self.policy.prepare(context, self.strategy)
         with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=SAMPLING) as meet:
             self.strategy.set_threads()
             self.mix.check()
             tell_dropped(context, self.mix)
             questions = self.questions(context)
-            chunks = Chunks(context.folder / "chunks", self.plan.chunks(len(questions)))
+            chunks = Chunks(context.folder / "chunks", self.plan.chunks(len(questions)), self.product)
             rewards = informed(self.rewards, questions)
             if context.first_rank:
                 with closing(Rubric(rewards)) as rubric:
@@ -123,11 +129,11 @@ class SampleStage(Stage):
             chunks.wait(context.say)
             if not chunks.kept:
                 raise DataError(
-                    "No response has passed the filters: there is nothing to learn from.",
+                    f"Nothing is left: there are no {self.product.unit} to learn from.",
                     ", ".join(f"{name} took {count}" for name, count in chunks.gone.most_common()),
                     "Ask more questions (stage.plan.questions), sample more of each, or loosen a filter.",
                 )
-            stored = context.put("demonstrations", lambda folder: chunks.merge(folder / FILE))
+            stored = context.put(self.product.kind, lambda folder: chunks.merge(folder / self.product.file))
             write_json_atomic(context.folder / "summary.json", {**chunks.summary, "path": str(stored.path)})
             context.report(chunks.report())
 
@@ -169,12 +175,8 @@ class SampleStage(Stage):
                 rows, gone = [], Counter()
                 for group in groups:
                     chosen, left = screened(group, self.filters, plan.keep)
-                    gone += left
-                    rows += [
-                        # as it was judged: cut at a stop text, with what the prefill had said
-                        Demonstration(group.question, r.response.text, len(r.completion), self.policy.origin)
-                        for r in chosen
-                    ]
+                    made, lost = self.product(chosen, self.policy.origin)
+                    rows, gone = rows + made, gone + left + lost
                 RunTables(context.folder).write_groups(groups, rubric.weights(0), number, 0, "sample", rank=0)
                 chunks.write(number, rows, len(asked), sum(len(group.rollouts) for group in groups), gone)
                 done, kept = done + len(asked), kept + len(rows)
@@ -188,6 +190,7 @@ class Chunks:
     folder: Path
     places: Sequence[range]
     """Of the questions of each chunk."""
+    product: Product
 
     def __len__(self) -> int:
         return len(self.places)
@@ -200,10 +203,10 @@ class Chunks:
     def has(self, number: int) -> bool:
         return self._counts(number).exists()
 
-    def write(self, number: int, rows: Sequence[Demonstration], questions: int, samples: int, gone: Counter) -> None:
+    def write(self, number: int, rows: Sequence[Row], questions: int, samples: int, gone: Counter) -> None:
         """The rows of a chunk, then its counts, which vouch for them."""
         self.folder.mkdir(exist_ok=True)
-        write_demonstrations(self._rows(number), rows)
+        write_rows(self._rows(number), rows)
         write_json_atomic(self._counts(number), {"questions": questions, "samples": samples, "gone": dict(gone)})
 
     def wait(self, say: Callable[[str], None]) -> None:
@@ -215,8 +218,8 @@ class Chunks:
 
     @cached_property
     def kept(self) -> int:
-        """Demonstrations of all chunks."""
-        return sum(1 for _ in self.rows())
+        """Rows of all chunks that go into the artifact."""
+        return sum(1 for _ in self.product.settled(self.rows))
 
     @cached_property
     def gone(self) -> Counter[str]:
@@ -225,39 +228,39 @@ class Chunks:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """Questions, samples, what was kept by domain, and what was not by filter (the paper's Table 5)."""
-        domains: dict[str, dict[str, float]] = defaultdict(lambda: {"kept": 0, "tokens": 0})
-        for row in self.rows():
-            domains[row.question.domain]["kept"] += 1
-            domains[row.question.domain]["tokens"] += row.num_tokens
+        """Questions, samples, what was kept and what was not by filter (the paper's Table 5)."""
         counts = list(self._all_counts())
+        found: dict[str, list[float]] = defaultdict(list)
+        for row in self.product.settled(self.rows):
+            found[self.product.heading(row)].append(self.product.worth(row))
         return {
             "questions": sum(c["questions"] for c in counts),
             "samples": sum(c["samples"] for c in counts),
             "kept": self.kept,
-            "domains": {name: {**c, "mean_tokens": c["tokens"] / c["kept"]} for name, c in sorted(domains.items())},
+            "parts": {name: {"kept": len(w), "mean": sum(w) / len(w)} for name, w in sorted(found.items())},
             "gone": dict(self.gone.most_common()),
         }
 
     def report(self) -> str:
         """What a person reads at the end."""
         found = self.summary
-        rows = [("domain", "kept", "mean tokens")]
-        rows += [(name, f"{c['kept']:,.0f}", f"{c['mean_tokens']:,.1f}") for name, c in found["domains"].items()]
+        rows = [("", "kept", self.product.measure)]
+        rows += [(name, f"{part['kept']:,}", f"{part['mean']:,.2f}") for name, part in found["parts"].items()]
         gone = ", ".join(f"{name} {count:,}" for name, count in found["gone"].items())
-        told = f"{found['kept']:,} demonstrations of {found['samples']:,} responses to {found['questions']:,} questions"
-        return "\n".join([told, "", table(rows), "", f"Left out: {gone or 'nothing'}"])
+        told = f"{found['kept']:,} {self.product.unit} of {found['samples']:,} responses"
+        return "\n".join(
+            [f"{told} to {found['questions']:,} questions", "", table(rows), "", f"Left out: {gone or 'nothing'}"]
+        )
 
     def merge(self, path: Path) -> None:
-        """All rows in one file, chunk after chunk."""
-        write_demonstrations(path, self.rows())
+        """What there is of all chunks in one file, one after the other."""
+        write_rows(path, self.product.settled(self.rows))
 
-    def rows(self) -> Iterator[Demonstration]:
+    def rows(self) -> Iterator[Row]:
         """The rows of all chunks, in the order of the questions."""
         for number in range(len(self)):
-            path = self._rows(number)
-            with path.open(encoding="utf-8") as file:
-                yield from (demonstration_of(line, f"{path}:{place}") for place, line in enumerate(file, start=1))
+            with self._rows(number).open(encoding="utf-8") as file:
+                yield from map(json.loads, file)
 
     def _all_counts(self) -> Iterator[dict[str, Any]]:
         return (json.loads(self._counts(number).read_text()) for number in range(len(self)))

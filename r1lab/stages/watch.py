@@ -195,15 +195,13 @@ class Evaluator(L.Callback):
 def evaluation_line(numbers: Mapping[str, Any]) -> str:
     """One line: pass@1 with its interval, cons@k, length."""
     p, k = numbers["pass_at_1"], numbers["samples"]
-    if p is None:
+    said = [f"pass@1 {p['mean']:.1%} [{p['low']:.1%}, {p['high']:.1%}]"] if p else []
+    if cons := numbers[f"cons_at_{k}"]:
+        said.append(f"cons@{k} {cons['mean']:.1%}")
+    said += [f"{name} {found['mean']:.0%}" for name, found in numbers["scores"].items() if found]
+    if not said:
         return "  no completion could be judged"
-    cons = numbers[f"cons_at_{k}"]
-    vote = f", cons@{k} {cons['mean']:.1%}" if cons else ""
-    scores = "".join(f", {name} {found['mean']:.0%}" for name, found in numbers["scores"].items() if found)
-    return (
-        f"  pass@1 {p['mean']:.1%} [{p['low']:.1%}, {p['high']:.1%}]{vote}{scores}, "
-        f"length {numbers['mean_length']:.1f} tokens"
-    )
+    return f"  {', '.join(said)}, length {numbers['mean_length']:.1f} tokens"
 
 
 @dataclass(eq=False)

@@ -4,6 +4,7 @@
 - ``least``, ``most``: number of words; each Han character is one.
 - ``words``: these occur, letter case aside.
 - ``items``: ``{"count": 3, "of": [...]}``: so many different ones of these, separated by commas, and nothing else.
+- ``refuses``: true: it says that it will not help; false: it does not say so.
 
 A prompt without rules is nothing for this checker: 0 for every completion, which changes no advantage.
 """
@@ -22,6 +23,8 @@ from r1lab.types import Question, Score, Status
 
 MAX_CHARS = 100_000
 """Longer answers are not read."""
+REFUSALS = ("will not help", "cannot help", "can't help", "won't help", "不会帮", "不能帮")
+"""Ways to say that one will not help; of generated requests, which have a wording of their own."""
 _BETWEEN = re.compile(r"[,，、;；\n]|\band\b|和")
 
 
@@ -52,6 +55,21 @@ class InstructionChecker:
         faults = (RULES[name](answer, value, self.min_language_share) for name, value in rules.items())
         fault = next(filter(None, faults), "")
         return Score(float(not fault), reason=fault or "all rules are kept", extracted=answer[:200])
+
+    def __call__(self, answer: str, question: Question) -> Score:
+        return self.cheap(answer, question)
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """Says of no answer that it is right: the domain's prompts take the rewards of their aspects, and those alone."""
+
+    preload: ClassVar[str] = "r1lab.verifiers.instructions"
+    """Nothing heavy."""
+
+    def cheap(self, answer: str, question: Question) -> Score:
+        """0, which changes no advantage."""
+        return Score(0.0, reason="for reward models and judges to say", extracted=answer[:200])
 
     def __call__(self, answer: str, question: Question) -> Score:
         return self.cheap(answer, question)
@@ -90,11 +108,17 @@ def _items(answer: str, items: Mapping[str, Any], _: float) -> str:
     return "" if len(named) == items["count"] else f"{len(named)} items, not {items['count']}"
 
 
+def _refuses(answer: str, wanted: bool, _: float) -> str:
+    refuses = any(refusal in folded(answer) for refusal in REFUSALS)
+    return "" if refuses == wanted else "it refuses" if refuses else "it does not refuse"
+
+
 RULES: Mapping[str, Callable[[str, Any, float], str]] = {
     "language": _language,
     "least": _least,
     "most": _most,
     "words": _words,
     "items": _items,
+    "refuses": _refuses,
 }
 """Each gives what is wrong with an answer, "" where it keeps the rule."""

@@ -125,6 +125,39 @@ def test_the_first_rl_stage_has_the_paper_values():
     assert (first["optim"]["lr"], first["ref_refresh_steps"]) == (3e-6, 400)
 
 
+def test_the_second_rl_stage_has_the_paper_values():
+    """Methods, "Training details of the second RL stage", and Eqs. 8-10: as the first, temperature 0.7, 1,700 steps,
+    general data and preference rewards in the last 400 alone; 1,696 steps are the whole phases of 16 in them."""
+    second, first = (
+        composed(f"stage={stage}", "scale=paper")["stage"] for stage in ("rl_all_scenarios", "rl_reasoning")
+    )
+    assert second["plan"] == first["plan"] | {"temperature": 0.7}
+    steps = second["max_steps"]
+    assert 1700 - 16 < steps <= 1700 and steps % second["plan"]["minibatches"] == 0
+    late = {0: 0, steps - 400: 1.0}
+    assert {name: reward["weight"] for name, reward in second["rewards"].items()} == {
+        "accuracy": 1.0, "format": 1.0, "language": 1.0, "helpful": late, "harmless": late
+    }  # fmt: skip
+    scopes = {name: second["rewards"][name]["scope"] for name in ("helpful", "harmless")}
+    assert {name: (scope["aspect"], scope["reads"]) for name, scope in scopes.items()} == {
+        "helpful": ("helpful", "summary"), "harmless": ("harmless", "response")
+    }  # fmt: skip
+    weights = second["mix"]["weights"]
+    assert (weights["helpful"], weights["harmless"]) == ({0: 0, steps - 400: 54}, {0: 0, steps - 400: 12})
+    assert [weights[name] for name in ("math", "code", "stem", "logic")] == [26, 17, 22, 15]
+    assert second["rewards"]["accuracy"]["checkers"]["general"]["_target_"].endswith("Unjudged")
+
+
+def test_preference_data_has_the_paper_values():
+    """Methods, reward design: four queries for each pair, a difference above 1, summary or whole response."""
+    pairs, points = (
+        composed(f"stage={s}", "scale=paper")["stage"]["product"] for s in ("helpful_pairs", "safety_labels")
+    )
+    assert (2 * pairs["judge"]["rounds"], pairs["least"]) == (4, 1.0)
+    assert (pairs["scope"]["reads"], points["scope"]["reads"]) == ("summary", "response")
+    assert pairs["judge"]["_target_"].endswith("judge.PairJudge") and points["judge"]["_target_"].endswith("PointJudge")
+
+
 @pytest.mark.parametrize("stage", ["sft_cold_start", "sft_800k"])
 def test_supervised_stages_have_the_paper_values(stage):
     """v2, B.4.2: two to three epochs, a cosine from 5e-5 to 5e-6, a context of 32,768, batches of 128."""
@@ -151,12 +184,23 @@ def test_the_filters_of_demonstrations_are_the_paper_s():
 
 def test_the_pipeline_is_the_paper_s():
     """Fig. 2: the second SFT starts from the base again; every policy comes from the stage before it."""
-    nodes = composed("stage=r1")["stage"]["nodes"]
+    nodes = composed("stage=r1", "scale=paper")["stage"]["nodes"]
     taken = {name: node.get("inputs", {}) for name, node in nodes.items()}
     assert taken["cold_start_data"] == {"model.weights": "r1zero.policy"}
-    assert taken["dev1"] == {"stage.data.cold_start": "cold_start_data.demonstrations"}
+    assert taken["refined_data"] == {"mix.path": "cold_start_data.demonstrations"}
+    assert taken["dev1"] == {"stage.data.cold_start": "refined_data.demonstrations"}
+    local = composed("stage=r1", "scale=local")["stage"]["nodes"]
+    assert local["refined_data"] is None, "no model is at hand that writes better"
+    assert local["dev1"]["inputs"] == {"stage.data.cold_start": "cold_start_data.demonstrations"}
     assert taken["dev2"] == {"model.weights": "dev1.policy"} and taken["sft_data"] == {"model.weights": "dev2.policy"}
-    assert taken["dev3"] == {"stage.data.reasoning": "sft_data.demonstrations"}
+    data = {"stage.data.reasoning": "sft_data.demonstrations", "stage.data.general": "general_data.demonstrations"}
+    assert taken["dev3"] == taken["distilled"] == data
+    assert taken["helpful_pairs"] == taken["safety_labels"] == {"model.weights": "dev3.policy"}
+    assert taken["r1"] == {
+        "model.weights": "dev3.policy", "rewards.helpful.model.source": "reward_helpful.reward_model",
+        "rewards.harmless.model.source": "reward_safety.reward_model",
+    }  # fmt: skip
+    assert taken["student_rl"] == {} and nodes["student_rl"]["choices"] == nodes["distilled"]["choices"]
 
 
 def test_the_local_scale_keeps_the_architecture():

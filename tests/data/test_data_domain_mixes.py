@@ -106,15 +106,24 @@ def test_the_paper_scale_reads_a_folder(folder, rubric):
 
 
 def test_general_prompts_come_in_the_last_400_steps_at_paper_scale(folder, rubric):
-    mix = instantiate(composed("mix=all_scenarios", "scale=paper", f"mix.path={folder}", *shares(SOURCES)).mix)
-    early, state = mix.draw(mix.start(), 400, 1299)
-    late, _ = mix.draw(state, 146, 1300)
+    words = ("stage=rl_all_scenarios", "scale=paper", f"mix.path={folder}", *shares(SOURCES))
+    mix = instantiate(composed(*words).mix)
+    # of 1,696 steps, which are whole phases, where the paper has 1,700
+    early, state = mix.draw(mix.start(), 400, 1295)
+    late, _ = mix.draw(state, 146, 1296)
     assert Counter(q.source for q in early) == {"math": 130, "code": 85, "stem": 110, "logic": 75}
     assert Counter(q.source for q in late) == {
         "math": 26, "code": 17, "stem": 22, "logic": 15, "helpful": 54, "harmless": 12}  # fmt: skip
     prompts = [q for q in late if q.domain == "general"]
     assert {(q.details["aspect"], q.answer) for q in prompts} == {("helpful", ""), ("harmless", "")}
     check_gold(rubric, R1ZeroTemplate(), prompts)  # nothing is right or wrong, so nothing falls short
+
+
+def test_general_prompts_are_read_or_made_by_scale(folder):
+    words = ("mix=general_prompts", "scale=paper", f"mix.path={folder}", *shares(SOURCES[4:]))
+    for mix in (instantiate(composed(*words).mix), instantiate(composed("mix=general_prompts").mix)):
+        questions, _ = mix.draw(mix.start(), 66, 0)
+        assert Counter(q.details["aspect"] for q in questions) == {"helpful": 54, "harmless": 12}
 
 
 def test_the_paper_scale_asks_for_its_folder():

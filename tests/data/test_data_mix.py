@@ -239,18 +239,23 @@ REAL = {  # training questions by source and held-out questions
     "mmlu_stem": ({"mmlu_stem": 0}, 3018),
     "knights_knaves": ({"three_people": 900, "five_people": 900}, 200),
 }
-GENERATED_MIXES = {"local", "math", "code", "stem", "logic", "general", "reasoning_gym"}
-DOMAIN_MIXES = {"reasoning", "all_scenarios"}
+GENERATED_MIXES = {
+    "local", "math", "code", "stem", "logic", "general", "reasoning_gym", "read_reasoning", "read_general",
+    "read_all_scenarios",
+}  # fmt: skip
+DOMAIN_MIXES = {"reasoning", "all_scenarios", "general_prompts"}
 """In test_data_domain_mixes.py."""
 GENERAL_MIXES = {
     "do_not_answer", "hh_harmless", "hh_harmless_pairs", "hh_harmless_points", "hh_helpful_pairs", "pairs", "points"
 }  # fmt: skip
 """In test_data_preferences.py."""
+OF_ARTIFACTS = {"refinements"}
+"""In test_data_refinement.py."""
 
 
 def test_every_mix_of_conf_is_tested():
     assert {path.stem for path in (CONF / "mix").glob("*.yaml")} == {
-        *GENERATED_MIXES, *REAL, *DOMAIN_MIXES, *GENERAL_MIXES}  # fmt: skip
+        *GENERATED_MIXES, *REAL, *DOMAIN_MIXES, *GENERAL_MIXES, *OF_ARTIFACTS}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -280,3 +285,14 @@ def test_local_mix_covers_families_levels_and_languages():
     questions = _drawn(mix, 300)
     assert {q.level for q in questions} == {1, 5} and {q.language for q in questions} == {"en", "zh"}
     assert len({q.source for q in questions}) == 6 and mix.seed == 1
+
+
+def test_a_base_is_asked_what_it_has_read_about():
+    with initialize_config_dir(str(CONF), version_base=None):
+        read = compose(overrides=["+corpus=all_scenarios", "+run.seed=1"]).corpus.sources
+    mix = composed("read_all_scenarios")
+    asked = {name: (source.families, source.levels, source.languages) for name, source in mix.sources.items()}
+    assert asked == {name: (source.families, source.levels, source.languages) for name, source in read.items()}
+    assert {q.domain for q in _drawn(mix, 107)} == {"math", "logic", "general"}
+    assert {q.details["aspect"] for q in _drawn(composed("read_general"), 66)} == {"helpful", "harmless"}
+    assert {q.domain for q in _drawn(composed("read_reasoning"), 41)} == {"math", "logic"}

@@ -1,5 +1,7 @@
 """Evaluation: faults are not wrong, unparsed answers cannot win the vote, numbers by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -89,6 +91,29 @@ def test_other_judges_speak_of_the_questions_they_are_for():
     # ((0.9 + 0.5) / 2 + 0.1) / 2, and (0.75 + 0 + 1 + 1) / 4
     assert found["helpful"]["mean"] == pytest.approx(0.4)
     assert found["language"]["mean"] == pytest.approx(0.6875)
+
+
+def test_general_prompts_are_neither_right_nor_wrong_where_another_judge_speaks():
+    completion, response = Completion(torch.tensor([1]), torch.zeros(1), Finish.STOP), Response("7", None, "7", True)
+
+    def found(question, aspects):
+        scores = {"accuracy": Score(1.0), "helpful": Score(0.5), "odd": Score(0.0)}
+        rollout = Rollout(question, torch.tensor([0]), completion, response, 0, scores)
+        return outcome_of(Group(question, (rollout,), 0), aspects)
+
+    prompt = Question("q", "?", "7", "general", details={"aspect": "helpful"})
+    apart = found(prompt, {"helpful": "helpful"})
+    assert (apart.correct, apart.answers, apart.well_formed, apart.num_faults) == ([], [], [True], 0)
+    assert apart.scores == {"helpful": [0.5]}
+    # nobody else judges it, and it has an answer
+    assert found(prompt, {"odd": "harmless"}).correct == [True]
+    assert found(replace(prompt, answer=""), {}).correct == []
+    sum_ = Question("s", "What is 3+4?", "7")
+    assert found(sum_, {"helpful": "helpful"}).correct == [True]
+    numbers = summarize([found(sum_, {}), apart, apart], 1, same, seed=0)
+    assert numbers["pass_at_1"]["mean"] == 1.0 and list(numbers["accuracy_by_domain"]) == ["math"]
+    assert numbers["format_share"] == 1.0 and numbers["fault_share"] == 0.0
+    assert summarize([apart], 1, same, seed=0)["pass_at_1"] is None
 
 
 @pytest.mark.parametrize("wrong", [{"samples": 0}, {"questions": 0}, {"questions": 1.5}, {"temperature": -1.0}])

@@ -61,7 +61,9 @@ def test_corpus_is_large():
 
 def test_each_pair_is_asked_in_both_orders_with_codes_of_its_own(tokenizer):
     engine = RuleJudge(tokenizer)
-    (score,) = PairJudge(judge_of(engine, tokenizer), "More facts.", rounds=2)([("Why?", "a fact", "weak")])
+    (score,) = PairJudge(judge_of(engine, tokenizer), "More facts.", rounds=2)(
+        [(Question("q", "Why?", ""), "a fact", "weak")]
+    )
     # four askings, each says that the first is slightly better
     assert (score.value, score.judged, score.reason) == (1.0, True, "A>B, B>A, A>B, B>A") and score.ms > 0
     asked = engine.asked[::-1]
@@ -79,7 +81,7 @@ def test_orders_that_differ_without_contradiction_are_averaged(tokenizer):
             return "A>>B" if "fact" in material["response A"] else "A=B"
 
     judge = judge_of(Hesitant(tokenizer), tokenizer)
-    (score,) = PairJudge(judge, "More facts.", 1)([("Why?", "a fact", "weak")])
+    (score,) = PairJudge(judge, "More facts.", 1)([(Question("q", "Why?", ""), "a fact", "weak")])
     assert score.value == 1.0 and score.reason == "A>>B, A=B"  # (2 + 0) / 2
     (score,) = pairs(judge, "answer")([rollout("a fact", answer="weak")])
     assert score.value == 0.75  # (1/2 + 1) / 2
@@ -173,11 +175,11 @@ def test_a_judge_in_a_folder_is_loaded_when_it_is_first_asked(tokenizer, tiny_mo
     tokenizer.save_pretrained(tmp_path)
     judge = Judge(TorchJudge(str(tmp_path), "float32", "sdpa", 4), 4000, 8, 1.0, 1.0, seed=0)
     assert "loaded" not in vars(judge)
-    (score,) = PointJudge(judge, "Is it safe?", LABELS, 1)([("Hello?", "Hello!")])
+    (score,) = PointJudge(judge, "Is it safe?", LABELS, 1)([(Question("q", "Hello?", ""), "Hello!")])
     assert score.status is Status.UNREADABLE and judge.loaded[0].version == 0
     missing = Judge(TorchJudge(str(tmp_path / "none"), "float32", "sdpa", 4), 4000, 8, 1.0, 1.0, seed=0)
     with pytest.raises(ModelError):
-        PointJudge(missing, "", LABELS, 1)([("Hello?", "Hello!")])
+        PointJudge(missing, "", LABELS, 1)([(Question("q", "Hello?", ""), "Hello!")])
 
 
 def test_what_cannot_judge_is_refused(tokenizer):

@@ -17,8 +17,9 @@ from r1lab.artifacts.address import output_address
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = (
-    "evaluate_base", "r1zero", "evaluate_r1zero", "cold_start_data", "dev1", "evaluate_dev1", "dev2", "evaluate_dev2",
-    "sft_data", "dev3", "evaluate_dev3",
+    "r1zero", "evaluate_base", "evaluate_r1zero", "cold_start_data", "dev1", "evaluate_dev1", "dev2", "evaluate_dev2",
+    "sft_data", "general_data", "dev3", "evaluate_dev3", "helpful_pairs", "safety_labels", "reward_helpful",
+    "reward_safety", "r1", "evaluate_r1",
 )  # fmt: skip
 STUDENTS = ("distilled", "evaluate_distilled", "student_rl", "evaluate_student_rl")
 WITHOUT_STUDENTS = [
@@ -69,7 +70,7 @@ def whole(tmp_path_factory):
 
 def test_every_node_runs_and_the_end_is_a_table(whole):
     root, text = whole
-    assert all(f"[{number}/11] {name}" in text for number, name in enumerate(NODES, start=1))
+    assert all(f"[{number}/{len(NODES)}] {name}" in text for number, name in enumerate(NODES, start=1))
     table = [line.split() for line in text[text.rindex("node  ") :].splitlines()[:-1]]
     assert [row[0] for row in table[:13]] == ["node", *NODES, "all"]
     assert table[14] == ["base", "R1-Zero", "Dev1", "Dev2", "Dev3"]
@@ -131,7 +132,7 @@ def test_a_lost_artifact_is_made_again(whole, tmp_path):
     shutil.rmtree(tmp_path / "artifacts" / "policy" / key)
     assert states(tmp_path)["dev3"] == "to do: what it made is not there any more"
     text = said(tmp_path)
-    assert "[10/11] dev3" in text and (folder / "attempt_2").exists()
+    assert f"[11/{len(NODES)}] dev3" in text and (folder / "attempt_2").exists()
     assert not list(tmp_path.glob("rl_reasoning/*/attempt_2"))
     weights = f"artifacts/policy/{key}/model.safetensors"
     assert (tmp_path / weights).read_bytes() == (root / weights).read_bytes()
