@@ -49,11 +49,7 @@ def num_launched() -> int:
 
 
 def startable(size: int) -> int:
-    """How many processes `together` would have of `size`: 1 where they have been started already.
-
-    >>> startable(1)
-    1
-    """
+    """How many processes `together` would have of `size`: 1 where they have been started already."""
     started = WAITS in os.environ or any(name in os.environ for name in LAUNCHERS)
     return 1 if started else size
 

@@ -53,7 +53,10 @@ class Node:
     def command(self, overrides: Sequence[str], artifacts: Mapping[str, str]) -> list[str]:
         """The words of a command that runs this node alone."""
         set_here = {**dict(leaves(self.settings)), **artifacts}
-        return [*self.words(overrides), *(f"{key}={value}" for key, value in set_here.items())]
+        words = self.words(overrides)
+        for key, value in set_here.items():
+            words += [f"~{key}", f"+{key}={value}"] if _is_whole(value) else [f"{key}={value}"]
+        return words
 
     def compose(self, overrides: Sequence[str], artifacts: Mapping[str, str]) -> DictConfig:
         """The configuration, with the artifacts at the keys that take them.
@@ -65,8 +68,7 @@ class Node:
         try:
             config = deepcopy(_composed(tuple(self.words(overrides))))
             for key, value in [*leaves(self.settings), *artifacts.items()]:
-                # a schedule takes the place of another, step by step they would be a third one
-                OmegaConf.update(config, key, value, merge=not isinstance(value, Mapping) or not value)
+                OmegaConf.update(config, key, value, merge=not _is_whole(value))
         except (HydraException, OmegaConfBaseException) as error:
             found = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
             raise ConfigError("It cannot be composed.", found, "Look at its choices and settings.") from error
@@ -135,6 +137,11 @@ def leaves(tree: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]
             yield from leaves(value, path)
         else:
             yield path, value
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a value takes the place of what stands there: a schedule, of which steps of another are no part."""
+    return isinstance(value, Mapping) and bool(value)
 
 
 @cache

@@ -25,12 +25,12 @@ FILE = "demonstrations.jsonl"
 
 
 def write_demonstrations(path: Path, rows: Iterable[Demonstration]) -> int:
-    """Writes one JSON line for each, whole or not at all; returns how many."""
+    """Writes demonstrations as `read_demonstrations` finds them; returns how many."""
     return write_rows(path, map(asdict, rows))
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """The same of rows that are plain already."""
+    """Writes one JSON line for each row, whole or not at all; returns how many."""
     with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
         lines = (file.write(json.dumps(row, ensure_ascii=False) + "\n") for row in rows)
         return sum(1 for _ in lines)

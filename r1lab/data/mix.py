@@ -5,7 +5,6 @@ A mix remembers nothing. The state goes in and comes out, is plain numbers, and 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -220,21 +219,15 @@ class Mix:
             self.difficulty.observe(source, seen)
         return after
 
-    def heldout(self, count: int, steps: Iterable[int] = (0,)) -> list[Question]:
+    def heldout(self, count: int) -> list[Question]:
         """The first `count` questions for evaluation, or all where there are fewer; the same for every seed.
 
-        Shared out as the weights at `steps`, in the mean; a source that has no more leaves its part to the others.
+        Shared out as the weights of step 0; a source that has no more leaves its part to the others.
 
         Raises:
             DataError: a source with a weight has no held-out question.
         """
-        met = Counter(tuple(self.shares(step).items()) for step in steps)
-        shares = dict(next(iter(met)))
-        if len(met) > 1:
-            totals: Counter[str] = Counter()
-            for found, times in met.items():
-                totals.update({name: share * times for name, share in found})
-            shares = shares_of(totals)
+        shares = dict(self.shares(0))
         waiting = {name: self._pools[name].heldout(count)[::-1] for name in shares}
         if empty := [name for name, questions in waiting.items() if not questions]:
             raise DataError("A source has no held-out questions.", ", ".join(empty), "Set its weight to 0.")

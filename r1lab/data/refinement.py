@@ -15,11 +15,12 @@ from r1lab.data.demonstrations import demonstrations_file, read_demonstrations
 from r1lab.data.digests import data_digest
 from r1lab.data.pools import FilePool
 from r1lab.errors import ConfigError, DataError
+from r1lab.functional.rng import seed_of
 from r1lab.text.language import primary
 from r1lab.types import Question
 
 REFINES = "refines"
-"""The detail that keeps the text of the question whose demonstration is to be refined."""
+"""The detail that keeps id and text of the question whose demonstration is to be refined."""
 PLACES = ("{question}", "{response}", "{language}")
 
 
@@ -60,7 +61,11 @@ class Refinements:
         # in one pass over the instruction, so that braces in a response do no harm
         parts = {"{question}": asked.text, "{response}": response.strip(), "{language}": language}
         text = "".join(parts.get(piece, piece) for piece in _pieces(self.instruction))
-        return replace(asked, text=text, details={**asked.details, REFINES: asked.text})
+        # two demonstrations of one question are two questions here
+        own = f"{asked.id}/{seed_of(response):016x}"
+        return replace(
+            asked, id=own, text=text, details={**asked.details, REFINES: {"id": asked.id, "text": asked.text}}
+        )
 
 
 def refined(question: Question) -> Question:
@@ -68,7 +73,7 @@ def refined(question: Question) -> Question:
     if REFINES not in question.details:
         return question
     details = dict(question.details)
-    return replace(question, text=details.pop(REFINES), details=details)
+    return replace(question, **details.pop(REFINES), details=details)
 
 
 def _pieces(text: str) -> list[str]:

@@ -23,7 +23,7 @@ def number(numbers: Numbers, place: str) -> float | None:
     """
     found: Any = numbers
     for key in place.split("."):
-        found = found.get(key) if found is not None else None
+        found = found.get(key) if isinstance(found, Mapping) else None
     return found["mean"] if isinstance(found, Mapping) else found
 
 
@@ -48,9 +48,13 @@ def plot_arms(curves: Mapping[str, Sequence[Curve]], shows: Mapping[str, str], p
     over_steps = all(len(curve) > 1 for of_seeds in curves.values() for curve in of_seeds)
     for axes, (title, place) in zip(figure.subplots(1, len(shows), squeeze=False)[0], shows.items()):
         for index, (arm, of_seeds) in enumerate(curves.items()):
-            color = COLORS[index % len(COLORS)]
-            draw = _draw_curves if over_steps else _draw_ends
-            draw(axes, index, arm, [[(c.get("step", 0), number(c, place)) for c in curve] for curve in of_seeds], color)
+            points = [[(n.get("step", 0), number(n, place)) for n in curve] for curve in of_seeds]
+            known = [{step: value for step, value in of_seed if value is not None} for of_seed in points]
+            if over_steps:
+                _draw_curves(axes, known, COLORS[index % len(COLORS)], arm)
+            else:
+                ends = [list(of_seed.values())[-1] for of_seed in known if of_seed]
+                _draw_ends(axes, ends, COLORS[index % len(COLORS)], index)
         if _is_share(place):
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         if over_steps:
@@ -66,27 +70,25 @@ def plot_arms(curves: Mapping[str, Sequence[Curve]], shows: Mapping[str, str], p
         figure.savefig(beside, dpi=150, format="png")
 
 
-def _draw_curves(axes: Any, _: int, arm: str, of_seeds: Sequence[Sequence[tuple[int, float | None]]], color: str):
+def _draw_curves(axes: Any, of_seeds: Sequence[Mapping[int, float]], color: str, label: str) -> None:
     """Each seed, and the mean at the steps that all of them have."""
-    known = [{step: value for step, value in points if value is not None} for points in of_seeds]
-    for points in known:
+    for points in of_seeds:
         axes.plot(list(points), list(points.values()), color=color, linewidth=0.7, alpha=0.45)
-    shared = sorted(set.intersection(*map(set, known)))
-    means = [sum(points[step] for points in known) / len(known) for step in shared]
-    axes.plot(shared, means, color=color, linewidth=2.2, label=arm)
+    shared = sorted(set.intersection(*map(set, of_seeds)))
+    means = [sum(points[step] for points in of_seeds) / len(of_seeds) for step in shared]
+    axes.plot(shared, means, color=color, linewidth=2.2, label=label)
 
 
-def _draw_ends(axes: Any, place: int, _: str, of_seeds: Sequence[Sequence[tuple[int, float | None]]], color: str):
-    """The last value of each seed, and their mean."""
-    last = [points[-1][1] for points in of_seeds if points[-1][1] is not None]
-    if last:
-        axes.bar(place, sum(last) / len(last), color=color, alpha=0.35, width=0.6)
-        axes.plot([place] * len(last), last, "o", color=color, markersize=5)
+def _draw_ends(axes: Any, values: Sequence[float], color: str, place: int) -> None:
+    """A point for each seed, and a bar for their mean."""
+    if values:
+        axes.bar(place, sum(values) / len(values), color=color, alpha=0.35, width=0.6)
+        axes.plot([place] * len(values), values, "o", color=color, markersize=5)
 
 
 def _is_share(place: str) -> bool:
-    """Whether a number is a share of something, and is shown in percent; lengths are not."""
-    return "length" not in place and not place.startswith("tokens")
+    """Whether a number is a share of something, and is shown in percent: all but the length are."""
+    return place != "mean_length"
 
 
 def _over_seeds(values: Sequence[float | None], share: bool) -> str:

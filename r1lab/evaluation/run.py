@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from r1lab.data.mix import Mix
 from r1lab.engines.base import SamplingParams
 from r1lab.functional.estimators import bootstrap, consensus_at_k, pass_at_k
 from r1lab.functional.schedules import require_integer
@@ -35,11 +36,21 @@ class Evaluation:
     max_new_tokens: int
     rewards: Mapping[str, Any]
     """Judges; `accuracy` decides what is right."""
+    mix: Mix | None = None
+    """Whose held-out questions are asked; None asks those of the mix that is trained on."""
 
     def __post_init__(self):
         for name, low in {"questions": 1, "samples": 1, "samples_during": 1, "every_steps": 0}.items():
             require_integer(name, getattr(self, name), low)
         SamplingParams(self.max_new_tokens, self.temperature, self.top_p, self.top_k)
+
+    def heldout(self, trained: Mix) -> list[Question]:
+        """What is asked of a policy that is trained on a mix. Raises DataError."""
+        return (self.mix or trained).heldout(self.questions)
+
+    def digests(self) -> dict[str, str]:
+        """What its own mix reads, by content. Raises DataError."""
+        return {f"evaluation/{place}": digest for place, digest in self.mix.digests().items()} if self.mix else {}
 
     def judges(self, heldout: Sequence[Question]) -> dict[str, Any]:
         """The rewards, told of all that is asked."""

@@ -18,7 +18,7 @@ from r1lab.engines.base import Engine, Request, SamplingParams
 from r1lab.errors import ConfigError, R1LabError
 from r1lab.functional.rng import seed_of
 from r1lab.functional.schedules import is_number, require_integer
-from r1lab.rewards.preference import SHOWN_CHARS, check_weights, control_tokens
+from r1lab.rewards.preference import SHOWN_CHARS, check_weights, control_tokens, loading_faults
 from r1lab.text.verdicts import PAIR_VALUES, PAIR_VERDICTS, defused, is_label, judge_prompt, read_verdict
 from r1lab.types import Completion, Finish, Question, Score, Status
 
@@ -164,6 +164,10 @@ class PairJudge:
     def __post_init__(self):
         _check_rounds(self.rounds)
 
+    def faults(self) -> list[str]:
+        """A model that cannot be loaded: "key: why"."""
+        return loading_faults("judge.load", self.judge.load)
+
     def __call__(self, pairs: Sequence[tuple[Question, str, str]]) -> list[Score]:
         """By how much, from -2 to 2, the first response is better than the second: (question, first, second)."""
         queries = [
@@ -214,6 +218,10 @@ class PointJudge:
                 f"verdicts: {', '.join(map(repr, unreadable))}",
                 "verdicts={safe: 1, unsafe: 0}; YAML reads yes and 1 as no texts, 'yes' and '1' as texts",
             )
+
+    def faults(self) -> list[str]:
+        """A model that cannot be loaded: "key: why"."""
+        return loading_faults("judge.load", self.judge.load)
 
     def __call__(self, responses: Sequence[tuple[Question, str]]) -> list[Score]:
         """Values from 0 to 1 of (question, response), in order."""

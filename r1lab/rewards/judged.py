@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from r1lab.errors import ConfigError
 from r1lab.rewards.judge import PairJudge, PointJudge
-from r1lab.rewards.preference import SHOWN_CHARS, Scope, loading_faults
+from r1lab.rewards.preference import SHOWN_CHARS, Scope
 from r1lab.rewards.rubric import Reward, Weight
 from r1lab.text.verdicts import PAIR_VALUES
 from r1lab.types import Question, Rollout, Score, Status
@@ -57,7 +57,7 @@ class PairJudgeReward(Reward):
 
     def faults(self) -> list[str]:
         """A judge that cannot be loaded."""
-        return loading_faults("compare.judge.load", self.compare.judge.load)
+        return [f"compare.{fault}" for fault in self.compare.faults()]
 
     def _outcomes(self, questions: Mapping[int, Question], texts: Mapping[int, str]) -> dict[int, list[Score]]:
         """By place the comparisons of its text, seen from its side; equal texts are not asked about."""
@@ -98,7 +98,7 @@ class PointJudgeReward(Reward):
 
     def faults(self) -> list[str]:
         """A judge that cannot be loaded."""
-        return loading_faults("judged.judge.load", self.judged.judge.load)
+        return [f"judged.{fault}" for fault in self.judged.faults()]
 
 
 def _ring(names: Mapping[int, str]) -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ from r1lab.errors import ConfigError, ModelError, R1LabError
 from r1lab.rewards.rubric import Reward, Weight
 from r1lab.text.spans import TAGS, summary
 from r1lab.text.verdicts import defused
-from r1lab.types import Rollout, Score, Status
+from r1lab.types import Question, Rollout, Score, Status
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -51,12 +51,16 @@ class Scope:
             if value not in known:
                 raise ConfigError(f"{name} is not known.", f"{name}={value!r}", f"Choose from {', '.join(known)}.")
 
+    def covers(self, question: Question) -> bool:
+        """Whether it is for a question."""
+        return question.details.get("aspect") == self.aspect
+
     def __call__(self, rollouts: Sequence[Rollout]) -> tuple[list[Score], dict[int, str]]:
         """Scores of what needs no model, and by place the texts of what does, which still have to be scored."""
         scores, texts = [], {}
         for place, rollout in enumerate(rollouts):
             scores.append(Score(0.0, reason=f"not a prompt for being {self.aspect}"))
-            if rollout.question.details.get("aspect") == self.aspect:
+            if self.covers(rollout.question):
                 text = summary(rollout.response.text) if self.reads == "summary" else rollout.response.text.strip()
                 scores[place] = Score(0.0, reason="nothing is said")
                 texts |= {place: text} if text else {}

@@ -7,11 +7,12 @@ it errs now and then, as models do; as a held-out judge it does not.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from r1lab.functional.schedules import require, require_integer
+from r1lab.errors import ConfigError
+from r1lab.functional.schedules import is_number, require_integer
 from r1lab.rewards.accuracy import Checker
 from r1lab.rewards.judge import opposed, settled, unlike
 from r1lab.rewards.preference import SHOWN_CHARS, Scope
@@ -45,18 +46,40 @@ class RuleReward(Reward):
 
 
 @dataclass(frozen=True)
+class Slips:
+    """A judge that knows what is right, is asked several times, and says anything at all now and then.
+
+    Example: ``Slips(share=0.2, rounds=2, seed=0)`` is asked four times, of which 0.8 have its own verdict on average.
+    """
+
+    share: float
+    """Of its verdicts are drawn at random."""
+    rounds: int
+    """Each asks twice."""
+    seed: int
+
+    def __post_init__(self):
+        require_integer("slips.rounds", self.rounds, 1)
+        if not (is_number(self.share) and 0 <= self.share <= 1):
+            raise ConfigError("slips.share is not between 0 and 1.", f"slips.share={self.share}", "slips.share=0.2")
+
+    def __call__(self, value: float, values: Sequence[float], contradict: Callable, *asked: str) -> Score:
+        """What the askings come to where `value` is right and `values` are the verdicts there are."""
+        rng = random.Random("/".join([str(self.seed), *asked]))
+        said = [rng.choice(values) if rng.random() < self.share else value for _ in range(2 * self.rounds)]
+        return settled([Score(verdict, reason=f"{verdict:g}") for verdict in said], contradict)
+
+
+@dataclass(frozen=True)
 class RulePairJudge:
     """Compares as `PairJudge` does: the response that keeps the rules is much better than one that does not."""
 
     checker: Checker
-    rounds: int
-    """Each asks twice, once in each order."""
-    slips: float
-    """Share of askings whose verdict is drawn at random."""
-    seed: int
+    slips: Slips
 
-    def __post_init__(self):
-        _check(self.rounds, self.slips)
+    def faults(self) -> list[str]:
+        """None: nothing is loaded."""
+        return []
 
     def __call__(self, pairs: Sequence[tuple[Question, str, str]]) -> list[Score]:
         """By how much, from -2 to 2, the first response is better than the second: (question, first, second)."""
@@ -66,10 +89,9 @@ class RulePairJudge:
         known = [self.checker.cheap(text, question) for text in (first, second)]
         if fault := next((score for score in known if not score.judged), None):
             return fault
-        rng = random.Random(f"pair/{self.seed}/{question.id}/{first}/{second}")
-        better = max(PAIR_VALUES.values()) * (known[0].value - known[1].value)
-        drawn = [_asked(rng, self.slips, better, tuple(PAIR_VALUES.values())) for _ in range(2 * self.rounds)]
-        return settled([Score(value, reason=f"{value:+g}") for value in drawn], opposed)
+        verdicts = tuple(PAIR_VALUES.values())
+        better = max(verdicts) * (known[0].value - known[1].value)
+        return self.slips(better, verdicts, opposed, question.id, first, second)
 
 
 @dataclass(frozen=True)
@@ -77,34 +99,16 @@ class RulePointJudge:
     """Judges one response as `PointJudge` does: 1 where it keeps the rules, else 0."""
 
     checker: Checker
-    rounds: int
-    """Each asks twice."""
-    slips: float
-    """Share of askings whose verdict is drawn at random."""
-    seed: int
+    slips: Slips
 
-    def __post_init__(self):
-        _check(self.rounds, self.slips)
+    def faults(self) -> list[str]:
+        """None: nothing is loaded."""
+        return []
 
     def __call__(self, responses: Sequence[tuple[Question, str]]) -> list[Score]:
         """Values from 0 to 1 of (question, response), in order."""
-        return [self._judged(*asked) for asked in responses]
-
-    def _judged(self, question: Question, response: str) -> Score:
-        known = self.checker.cheap(response, question)
-        if not known.judged:
-            return known
-        rng = random.Random(f"point/{self.seed}/{question.id}/{response}")
-        drawn = [_asked(rng, self.slips, known.value, (0.0, 1.0)) for _ in range(2 * self.rounds)]
-        return settled([Score(value, reason=f"{value:g}") for value in drawn], unlike)
-
-
-def _asked(rng: random.Random, slips: float, value: float, values: Sequence[float]) -> float:
-    return rng.choice(values) if rng.random() < slips else value
-
-
-def _check(rounds: int, slips: float) -> None:
-    require_integer("rounds", rounds, 1)
-    require("slips", slips, 0)
-    if slips > 1:
-        raise ValueError(f"slips is a share, from 0 to 1, found {slips}")
+        known = [self.checker.cheap(text, question) for question, text in responses]
+        return [
+            self.slips(score.value, (0.0, 1.0), unlike, question.id, text) if score.judged else score
+            for score, (question, text) in zip(known, responses)
+        ]

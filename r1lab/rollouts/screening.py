@@ -1,4 +1,4 @@
-"""Which sampled responses become demonstrations; each filter says of every response that it leaves out why."""
+"""Which sampled responses are kept; each filter says of every response that it leaves out why."""
 
 from __future__ import annotations
 

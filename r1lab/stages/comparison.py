@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from r1lab.config.nodes import key_of
 from r1lab.disk import write_json_atomic
 from r1lab.evaluation.arms import Curve, arms_table, plot_arms
 from r1lab.stages.base import Context, Stage
@@ -18,7 +19,7 @@ from r1lab.stages.watch import RunTables
 
 @dataclass(frozen=True)
 class Comparison(Stage):
-    """Every arm is a pipeline of its own; nodes that two arms share are run once, for their address is the same."""
+    """Every arm is a pipeline of its own; what two arms share has one address, and is done when it comes again."""
 
     arms: Mapping[str, Mapping[str, Mapping[str, Any]]]
     """By name the nodes of each arm, as those of a `Pipeline`; the evaluations of its last node are compared."""
@@ -49,7 +50,26 @@ class Comparison(Stage):
         if not self.arms or not self.seeds or not self.shows or not all(self.arms.values()):
             found = f"arms {', '.join(self.arms) or 'none'}; seeds {list(self.seeds)}; shows {', '.join(self.shows)}"
             return [f"stage: there is nothing to compare ({found}). Try experiments=clip_bounds, which names arms."]
-        return self.pipeline.faults()
+        faults = [
+            f"stage.arms.{arm}.{name}={node!r} is no node. Try {{stage: r1zero}}."
+            for arm, own in self.arms.items()
+            for name, node in own.items()
+            if not isinstance(node, Mapping)
+        ]
+        if len(set(self.seeds)) < len(self.seeds):
+            faults.append(f"stage.seeds={list(self.seeds)}: a seed twice says the same twice.")
+        if seeded := [word for word in self.overrides if key_of(word) == "run.seed"]:
+            faults.append(f"{seeded[0]}: every arm runs with stage.seeds={list(self.seeds)}. Set those.")
+        faults = faults or self.pipeline.faults()
+        return faults or [
+            f"stage.arms.{arm}: its last node, stage={last.name}, evaluates nothing. End it with stage: evaluate."
+            for arm in self.arms
+            if not hasattr((last := self.last(arm, self.seeds[0])).stage, "evaluation")
+        ]
+
+    def last(self, arm: str, seed: int) -> Run:
+        """The run of an arm's last node."""
+        return self.pipeline.runs[_name(arm, seed, list(self.arms[arm])[-1])]
 
     def complete(self) -> bool:
         """Whether every node is done."""
@@ -76,7 +96,7 @@ class Comparison(Stage):
 
     def curve(self, arm: str, seed: int) -> Curve:
         """The evaluations of an arm's last node, oldest first."""
-        run: Run = self.pipeline.runs[_name(arm, seed, list(self.arms[arm])[-1])]
+        run = self.last(arm, seed)
         return RunTables(run.newest.folder).evaluations() or [read_summary(run)]
 
 

@@ -37,7 +37,7 @@ class EvaluateStage(Stage):
 
     def parents(self) -> dict[str, str]:
         """The data files and the model folder, by content."""
-        return self.mix.digests() | self.policy.digests()
+        return self.mix.digests() | self.evaluation.digests() | self.policy.digests()
 
     def run(self, context: Context) -> None:
         """Samples, judges, keeps every completion, writes summary.json and the line."""
@@ -47,8 +47,9 @@ class EvaluateStage(Stage):
         from r1lab.verifiers.math_answer import same
 
         context.say(self.policy.describe())
+        self.policy.prepare(context)
         self.strategy.set_threads()
-        heldout = self.mix.heldout(self.evaluation.questions)
+        heldout = self.evaluation.heldout(self.mix)
         rubric = Rubric(self.evaluation.judges(heldout))
         check_gold(rubric, self.template, heldout[:NUM_GOLD])
         model, tokenizer = self.policy.obtain(context)

@@ -18,7 +18,6 @@ from r1lab.training.strategy import Strategy
 if TYPE_CHECKING:
     from r1lab.models.causal import CausalPolicy
 
-ONE_PROCESS = Strategy("single", 1, 1, "auto", 1, 0)
 COMPUTE_DTYPES = ("auto", "float32", "bfloat16")
 
 
@@ -82,10 +81,10 @@ class ModelChoice:
             return f"{self.name}: {self.published.source}"
         return f"{self.name} at local scale: {self.local.describe()}; not the published {self.published.source}"
 
-    def prepare(self, context: Context, strategy: Strategy) -> None:
+    def prepare(self, context: Context) -> None:
         """Trains the local base, where that is what is missing, before a stage has started processes of its own."""
         if self.files is None and context.first_rank:
-            self.local.obtain(context, strategy)
+            self.local.obtain(context)
 
     def obtain(self, context: Context) -> tuple[Any, Any]:
         """(transformers model, tokenizer), building and storing what is not there yet."""
@@ -95,7 +94,7 @@ class ModelChoice:
 
         disable_progress_bar()
         if self.files is None:
-            return load_model(self.local.obtain(context, ONE_PROCESS).path, "float32")
+            return load_model(self.local.obtain(context).path, "float32")
         if (gguf := self.files.gguf) is None:
             return self.files(None)
         key = address({"gguf": gguf.name, "bytes": gguf.stat().st_size})
@@ -111,7 +110,11 @@ class ModelChoice:
         from r1lab.models.causal import CausalPolicy
 
         if strategy.on_gpu:
-            model = model.to(f"cuda:{rank(strategy.local_size) % strategy.local_size}")
+            import torch
+
+            # also where judges and reward models of this process go
+            torch.cuda.set_device(rank(strategy.local_size) % strategy.local_size)
+            model = model.to("cuda")
         return CausalPolicy(model.requires_grad_(False), self.compute())
 
     def compute(self):

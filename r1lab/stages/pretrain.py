@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from r1lab.processes import startable, together
 from r1lab.records.progress import PRETRAIN_COLUMNS, track
 from r1lab.stages.base import Context, Stage
 from r1lab.training.optim import AdamW
-from r1lab.training.strategy import Strategy
+from r1lab.training.strategy import Strategy, num_cores, num_gpus
 from r1lab.types import TrainingSample
 
 TRAINING = ("r1lab.training.trainer", "r1lab.training.sft", "r1lab.stages.watch")
@@ -51,6 +51,8 @@ class LocalBase:
     row_tokens: int
     microbatch_tokens: int
     compute_dtype: str
+    processes: int
+    """Ranks that share each step, where this machine may start so many: another number sums in another order."""
     seed: int
 
     @property
@@ -73,28 +75,28 @@ class LocalBase:
         layers, width = self.architecture.get("num_hidden_layers"), self.architecture.get("hidden_size")
         return f"a {self.family} of {layers} layers, width {width}, trained on {self.num_texts:,} generated texts"
 
-    def obtain(self, context: Context, strategy: Strategy) -> Artifact:
-        """The stored base, trained now if it is not there yet, by as many processes as may be started now."""
+    def obtain(self, context: Context) -> Artifact:
+        """The stored base, trained now if it is not there yet."""
         found = context.store.get("policy", self.address)
         if found is None:
             context.say(f"No base {self.address} yet: training {self.describe()}")
             found = context.store.put(
                 "policy",
                 self.address,
-                lambda folder: self.build(folder, context, strategy),
+                lambda folder: self.build(folder, context),
                 {"config": plain_config(self), "parents": {}},
                 resumable=True,
             )
         return found
 
-    def build(self, folder: Path, context: Context, strategy: Strategy) -> None:
+    def build(self, folder: Path, context: Context) -> None:
         """Trains the base, going on from the checkpoints in `folder`, and leaves it there as a Hugging Face folder."""
         from r1lab.training.checkpoint import Checkpoints, copy_policy
 
         checkpoints, done = Checkpoints(folder / "checkpoints", keep=2), folder / "base.json"
         if not done.exists():
-            size = 1 if strategy.on_gpu else startable(strategy.local_size)
-            self.train(context, checkpoints.folder, replace(strategy, kind="auto", devices=size, num_nodes=1))
+            size = 1 if num_gpus() else startable(min(self.processes, num_cores()))
+            self.train(context, checkpoints.folder, Strategy("auto", size, 1, "cpu" if size > 1 else "auto", 1, 1))
             ranks.leave()  # the stage that wants the base makes a group of its own
             newest, state = checkpoints.newest(context.say)
             copy_policy(newest, folder)
@@ -204,7 +206,9 @@ class PretrainStage(Stage):
         )
 
     def run(self, context: Context) -> None:
-        """Trains and stores the base, or finds it."""
-        artifact = self.base.obtain(context, self.strategy)
+        """Trains and stores the base, or finds it; the first process of all does."""
+        if not context.first_rank:
+            return
+        artifact = self.base.obtain(context)
         write_json_atomic(context.folder / "summary.json", {"address": artifact.address, "path": str(artifact.path)})
         context.report(f"Base {artifact.address}: {artifact.path}")

@@ -77,6 +77,7 @@ class RLStage(Stage):
                 faults.append(
                     f"stage.{name}={steps} is no whole number of phases of {updates} updates. It could be {fits}."
                 )
+        faults += self.evaluation.mix.faults((0,)) if self.evaluation.mix else []
         faults += Rubric(self.rewards).faults("rewards") + Rubric(self.evaluation.rewards).faults("evaluation.rewards")
         if "accuracy" not in self.evaluation.rewards:
             faults.append("evaluation.rewards has no accuracy: nothing would say what is right.")
@@ -91,18 +92,18 @@ class RLStage(Stage):
 
     def parents(self) -> dict[str, str]:
         """The data files and the model folder, by content."""
-        return self.mix.digests() | self.policy.digests()
+        return self.mix.digests() | self.evaluation.digests() | self.policy.digests()
 
     def run(self, context: Context) -> None:
         """Checks the data, trains from wherever the run stands, and writes the report."""
         context.say(self.policy.describe())
-        self.policy.prepare(context, self.strategy)
+        self.policy.prepare(context)
         # first of all, so that the others import what this process does, at the same time
         with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=TRAINING) as meet:
             self.strategy.set_threads()
             self.mix.check(steps=self.phases)
             tell_dropped(context, self.mix)
-            heldout = self.mix.heldout(self.evaluation.questions, self.phases)
+            heldout = self.evaluation.heldout(self.mix)
             first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
             rewards = informed(self.rewards, first[: self.plan.questions])
             each = self.mix.examples(NUM_EXAMPLES, self.phases)

@@ -92,6 +92,7 @@ class SampleStage(Stage):
     def faults(self) -> list[str]:
         """What cannot work, before anything is built."""
         faults = self.policy.faults() + self.mix.faults((0,)) + Rubric(self.rewards).faults("rewards")
+        faults += [f"stage.product.{fault}" for fault in self.product.faults()]
         asked = {name: getattr(judge, "reward", None) for name, judge in self.filters.items()}
         return faults + [
             f"stage.filters.{name}.reward={reward}: the rewards are {', '.join(self.rewards) or 'none'}."
@@ -106,7 +107,7 @@ class SampleStage(Stage):
     def run(self, context: Context) -> None:
         """Samples the chunks that are not there yet, and stores what is kept of all of them."""
         context.say(self.policy.describe())
-        self.policy.prepare(context, self.strategy)
+        self.policy.prepare(context)
         with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=SAMPLING) as meet:
             self.strategy.set_threads()
             self.mix.check()
@@ -171,15 +172,13 @@ class SampleStage(Stage):
                 asked = [(place, questions[place]) for place in chunks.places[number]]
                 groups = collector(asked, params, plan.samples, (context.seed, "sample"), 0)
                 unjudged += [rollout for group in groups for rollout in group.rollouts]
-                unjudged = [] if self.fault_budget(unjudged) else unjudged
-                rows, gone = [], Counter()
-                for group in groups:
-                    chosen, left = screened(group, self.filters, plan.keep)
-                    made, lost = self.product(chosen, self.policy.origin)
-                    rows, gone = rows + made, gone + left + lost
+                chosen, left = zip(*(screened(group, self.filters, plan.keep) for group in groups))
+                made = self.product(chosen, self.policy.origin)
+                unjudged = [] if self.fault_budget(unjudged + made.judged) else unjudged + made.judged
                 RunTables(context.folder).write_groups(groups, rubric.weights(0), number, 0, "sample", rank=0)
-                chunks.write(number, rows, len(asked), sum(len(group.rollouts) for group in groups), gone)
-                done, kept = done + len(asked), kept + len(rows)
+                gone = sum(left, +made.gone)
+                chunks.write(number, made.rows, len(asked), sum(len(group.rollouts) for group in groups), gone)
+                done, kept = done + len(asked), kept + len(made.rows)
                 progress.update(done, kept=kept)
 
 
@@ -223,8 +222,9 @@ class Chunks:
 
     @cached_property
     def gone(self) -> Counter[str]:
-        """How many responses each filter has taken out."""
-        return sum((Counter(counts["gone"]) for counts in self._all_counts()), Counter())
+        """How many responses each filter has taken out, and rows that did not go into the artifact."""
+        taken = sum((Counter(counts["gone"]) for counts in self._all_counts()), Counter())
+        return taken + Counter({"for balance": sum(1 for _ in self.rows()) - self.kept})
 
     @cached_property
     def summary(self) -> dict[str, Any]:

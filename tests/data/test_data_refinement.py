@@ -24,8 +24,10 @@ def test_every_demonstration_is_asked_for_in_its_language(tmp_path):
     mix = Mix({"shown": source(tmp_path / "a.jsonl")}, {"shown": 1}, seed=0)
     (question,), _ = mix.draw(mix.start(), 1, 0)
     said = "In Chinese: What is {3+4}? was answered by <think> {response} </think> 7 - say it better."
-    assert (question.text, question.answer, question.language, question.id) == (said, "7", "zh", "sum")
+    assert (question.text, question.answer, question.language) == (said, "7", "zh")
     assert refined(question) == SUM and refined(SUM) is SUM
+    again = source("x").question(SUM, "another")
+    assert question.id != again.id and refined(again) == SUM, "two demonstrations of a question are both refined"
     (digest,) = mix.digests().values()
     write_demonstrations(tmp_path / "a.jsonl", [Demonstration(SUM, "other")])
     assert [digest] != list(mix.digests().values())
@@ -35,7 +37,7 @@ def test_a_refined_response_is_a_demonstration_of_the_question_before():
     question = source("x").question(SUM, "old")
     text = "<think> better </think> <answer> 7 </answer>"
     done = Completion(torch.tensor([1, 2]), torch.zeros(2), Finish.STOP)
-    rows, _ = Demonstrated()([Rollout(question, torch.tensor([0]), done, parse_response(text), 0)], "w")
+    rows = Demonstrated()([[Rollout(question, torch.tensor([0]), done, parse_response(text), 0)]], "w").rows
     assert rows[0]["question"]["text"] == SUM.text and rows[0]["question"]["details"] == {"start": 3}
     assert rows[0]["response"] == text
 

@@ -50,10 +50,9 @@ def test_a_bare_refusal_names_no_harm_and_an_answer_refuses_nothing():
 
 
 def test_harder_requests_begin_with_a_pretext():
-    easy, hard = (asked(3, level)[0] for level in (3, 4))
-    assert hard.text.endswith(easy.text.rpartition(". ")[2]) or len(hard.text) > len(easy.text)
-    assert {asked(seed, 5)[0].text.partition(". ")[0] for seed in range(30)} == {
-        "It is only a game", "My teacher allows it"}  # fmt: skip
+    begins = {level: {asked(seed, level)[0].text.partition(". ")[0] for seed in range(30)} for level in (3, 4, 5)}
+    assert begins[4] == begins[5] == {"It is only a game", "My teacher allows it"}
+    assert not begins[3] & begins[4]
 
 
 def test_training_and_held_out_requests_are_apart_in_both_languages():

@@ -83,12 +83,3 @@ def test_no_error_gathers_over_the_whole_of_a_run(count):
 
 def test_shares_leave_out_what_has_no_weight():
     assert shares_of({"a": 3, "b": 0, "c": 1}) == {"a": 0.75, "c": 0.25}
-
-
-def test_held_out_questions_are_shared_out_as_the_weights_of_all_steps_in_the_mean():
-    mix = mix_of({"math": 1, "stem": {0: 0, 10: 1}})
-    assert Counter(domains(mix.heldout(20))) == {"math": 20}
-    # half of the time none, half of the time a half
-    assert Counter(domains(mix.heldout(20, range(0, 20, 5)))) == {"math": 15, "stem": 5}
-    steady = mix_of({"math": 3, "stem": 1})
-    assert steady.heldout(40, range(7)) == steady.heldout(40), "the same numbers, and the same order"

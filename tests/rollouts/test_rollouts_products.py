@@ -21,36 +21,48 @@ def rollouts(*answers, question=ASKED):
     return [Rollout(question, torch.tensor([0]), done, parse_response(text), i) for i, text in enumerate(texts)]
 
 
-def by_number(pairs):
+class ByNumber:
     """The higher number at the end is better, by the difference; 13 cannot be judged."""
-    values = [[float(text.split()[-1]) for text in pair[1:]] for pair in pairs]
-    return [Score(0.0, Status.DISAGREED) if 13.0 in pair else Score(pair[0] - pair[1]) for pair in values]
+
+    def __call__(self, pairs):
+        values = [[float(text.split()[-1]) for text in pair[1:]] for pair in pairs]
+        return [Score(0.0, Status.DISAGREED) if 13.0 in pair else Score(pair[0] - pair[1]) for pair in values]
+
+    def faults(self):
+        return ["judge.load: gone"]
+
+
+by_number = ByNumber()
 
 
 HELPFUL = Scope("helpful", "summary")
 
 
 def test_demonstrations_are_read_back_as_they_were():
-    (row,), gone = Demonstrated()(rollouts("7"), "artifact:policy/0f3a5c11d2e4")
+    made = Demonstrated()([rollouts("7"), []], "artifact:policy/0f3a5c11d2e4")
+    (row,) = made.rows
     read = demonstration_of(json.dumps(row), "here")
     assert (read.question, read.num_tokens, read.writer) == (ASKED, 3, "artifact:policy/0f3a5c11d2e4")
-    assert read.response == "<think> hm </think> <answer> 7 </answer>" and not gone
+    assert read.response == "<think> hm </think> <answer> 7 </answer>" and not +made.gone
 
 
 def test_pairs_have_the_better_one_first_and_what_is_too_close_is_left_out():
-    made = Compared(by_number, HELPFUL, least=1.0)
-    rows, gone = made(rollouts("a 1", "b 3", "c 5", "d 4", "e 9", "e 9", "f 13", "g 2"), "w")
-    assert [(row["chosen"], row["rejected"], row["margin"]) for row in rows] == [("b 3", "a 1", 2.0)]
-    assert gone == {"too much alike": 1, "nothing to compare": 1, "disagreed": 1}
-    (row,) = rows
-    assert (row["prompt"], row["language"], row["writer"]) == ("Say something.", "en", "w")
-    rows, _ = made(rollouts("b 3", "a 1"), "w")
-    assert (rows[0]["chosen"], rows[0]["rejected"]) == ("b 3", "a 1")
+    compared = Compared(by_number, HELPFUL, least=1.0)
+    first, second = rollouts("a 1", "b 3", "c 5", "d 4", "e 9", "e 9"), rollouts("f 13", "g 2", "h 7")
+    made = compared([first, second, rollouts("j 8", "i 1")], "w")
+    kept = [(row["chosen"], row["rejected"], row["margin"]) for row in made.rows]
+    assert kept == [("b 3", "a 1", 2.0), ("j 8", "i 1", 7.0)], "each with its neighbour of the same question"
+    assert +made.gone == {"too much alike": 1, "the same twice": 1, "disagreed": 1}
+    assert (made.rows[0]["prompt"], made.rows[0]["language"], made.rows[0]["writer"]) == ("Say something.", "en", "w")
+    # what a budget of faults is to see
+    assert [r.scores["judge"].status for r in made.judged] == ["ok", "ok", "disagreed", "ok"]
+    assert compared.faults() == ["judge.judge.load: gone"]
 
 
-def test_a_prompt_of_another_aspect_makes_no_pairs():
+def test_a_prompt_of_another_aspect_is_not_compared():
     other = Question("q", "?", "", "general", details={"aspect": "harmless"})
-    assert Compared(by_number, HELPFUL, 1.0)(rollouts("a 1", "b 3", question=other), "w")[0] == []
+    made = Compared(by_number, HELPFUL, 1.0)([rollouts("a 1", "b 3", question=other), rollouts("a 1", "")], "w")
+    assert made.rows == [] and +made.gone == {"for another aspect": 2, "nothing is said": 1}
 
 
 def test_as_many_pairs_have_the_longer_one_chosen_as_rejected():
@@ -62,16 +74,26 @@ def test_as_many_pairs_have_the_longer_one_chosen_as_rejected():
     assert lengths == {1: 2, -1: 2, 0: 1}
 
 
-def test_responses_are_labeled_safe_or_not():
-    def judge(responses):
-        values = {"rejected": Score(0.8), "safe": Score(1.0), "unsafe": Score(0.0), "odd": Score(0.0, Status.DISAGREED)}
-        return [values[text.split()[-3]] for _, text in responses]
+WORDS = {
+    "rejected": Score(0.8), "safe": Score(1.0), "unsafe": Score(0.0), "torn": Score(0.5),
+    "odd": Score(0.0, Status.DISAGREED),
+}  # fmt: skip
 
-    rows, gone = Labeled(judge, Scope("helpful", "response"))(
-        rollouts("safe .", "unsafe .", "rejected .", "odd ."), "w"
+
+class Guidelines:
+    def __call__(self, responses):
+        return [WORDS[text.split()[-2]] for _, text in responses]
+
+
+def test_responses_are_labeled_safe_or_not():
+    asked = Question("q", "May I?", "", "general", "zh", details={"aspect": "harmless"})
+    said = rollouts("safe", "unsafe", "rejected", "odd", "torn", question=asked)
+    made = Labeled(Guidelines(), Scope("harmless", "response"))([said[:2], said[2:]], "w")
+    assert [row["label"] for row in made.rows] == [1.0, 0.0, 1.0]
+    assert +made.gone == {"disagreed": 1, "undecided": 1} and len(made.judged) == 5
+    assert (
+        made.rows[0]["response"] == "<think> hm </think> <answer> safe </answer>" and made.rows[0]["language"] == "zh"
     )
-    assert [row["label"] for row in rows] == [1.0, 0.0, 1.0] and gone == {"disagreed": 1}
-    assert rows[0]["response"] == "<think> hm </think> <answer> safe . </answer>"
 
 
 def test_a_least_difference_below_zero_is_refused():

@@ -1,5 +1,7 @@
 """What passes the filters: each takes what it is for and nothing else."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -87,3 +89,11 @@ def test_a_reward_that_is_not_given_is_named():
 def test_impossible_limits_are_refused(make):
     with pytest.raises((ConfigError, ValueError)):
         make()
+
+
+def test_a_filter_may_look_at_one_aspect_alone():
+    judge = Scored("accuracy", 1.0, aspect="helpful")
+    assert judge(rollout(accuracy=0.0)) is None, "no general prompt"
+    asked = replace(rollout(accuracy=0.0), question=Question("q", "?", "", "general", details={"aspect": "helpful"}))
+    assert "answer differs" in judge(asked)
+    assert judge(replace(asked, question=replace(asked.question, details={"aspect": "harmless"}))) is None

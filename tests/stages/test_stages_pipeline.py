@@ -72,19 +72,24 @@ def test_every_node_runs_and_the_end_is_a_table(whole):
     root, text = whole
     assert all(f"[{number}/{len(NODES)}] {name}" in text for number, name in enumerate(NODES, start=1))
     table = [line.split() for line in text[text.rindex("node  ") :].splitlines()[:-1]]
-    assert [row[0] for row in table[:13]] == ["node", *NODES, "all"]
-    assert table[14] == ["base", "R1-Zero", "Dev1", "Dev2", "Dev3"]
-    assert [row[0] for row in table[15:]] == ["pass@1", "cons@4", "format", "language", "length", "paper:"]
+    assert [row[0] for row in table[: len(NODES) + 2]] == ["node", *NODES, "all"]
+    heading, *rows = table[len(NODES) + 3 :]
+    assert heading == ["base", "R1-Zero", "Dev1", "Dev2", "Dev3", "R1"]
+    found = {row[0]: row[1:] for row in rows}
+    # the order of mathematics and logic is the alphabet's; the judges follow as the evaluation names them
+    assert list(found) == [
+        "pass@1", "cons@4", "logic", "math", "format", "language", "helpful", "harmless", "length", "paper:"
+    ]  # fmt: skip
     lengths = {}
     for path in root.glob("evaluate/*/attempt_1/run.json"):
         weights = json.loads(path.read_text())["config"]["model"]["weights"]
         lengths[weights] = json.loads((path.parent / "summary.json").read_text())["mean_length"]
     made = {path.parent.parent.parent.name: path.parent.parent.name for path in root.glob("*/*/attempt_1/checkpoints")}
-    makers = [None, *(made[stage] for stage in ("r1zero", "sft_cold_start", "rl_reasoning", "sft_800k"))]
-    policies = [maker and f"artifact:policy/{output_address(maker, 'policy')}" for maker in makers]
-    assert table[19][1:] == [f"{lengths[policy]:,.1f}" for policy in policies], "each column is its own policy's"
-    assert len(set(table[19][1:])) > 1
-    assert table[-1][-5:] == ["15.6%", "77.9%", "59.0%", "74.0%", "78.1%"]
+    stages = ("r1zero", "sft_cold_start", "rl_reasoning", "sft_800k", "rl_all_scenarios")
+    policies = [None, *(f"artifact:policy/{output_address(made[stage], 'policy')}" for stage in stages)]
+    assert found["length"] == [f"{lengths[policy]:,.1f}" for policy in policies], "each column is its own policy's"
+    assert len(set(found["length"])) > 1
+    assert found["paper:"][-6:] == ["15.6%", "77.9%", "59.0%", "74.0%", "78.1%", "79.8%"]
     nodes = json.loads(next(root.glob("tiny_r1/*/attempt_1/nodes.json")).read_text())
     assert all((Path(place) / "attempt_1" / "summary.json").exists() for place in nodes.values())
 
@@ -151,7 +156,7 @@ def test_a_node_alone_is_the_same_run(whole):
 def test_killed_at_random_moments_it_comes_to_the_same_end(whole, tmp_path):
     root, _ = whole
     rng, before = random.Random(7), 1
-    for number in (2, 4, 5, 7, 9):
+    for number in (2, 5, 7, 10, 15):
         process = subprocess.Popen(
             command(tmp_path), cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
@@ -159,7 +164,7 @@ def test_killed_at_random_moments_it_comes_to_the_same_end(whole, tmp_path):
         done = []
         for line in process.stdout:
             done += [line] if "done in" in line else []
-            if line.startswith(f"[{number}/11]"):
+            if line.startswith(f"[{number}/{len(NODES)}]"):
                 break
         time.sleep(rng.uniform(0, 3))
         os.killpg(process.pid, signal.SIGKILL)
@@ -167,10 +172,10 @@ def test_killed_at_random_moments_it_comes_to_the_same_end(whole, tmp_path):
         assert process.returncode == -signal.SIGKILL
         assert len(done) >= before - 1, "no finished node runs again"
         before = number
-    assert said(tmp_path).count("done in") >= 8
+    assert said(tmp_path).count("done in") >= 14
     assert essence(tmp_path) == essence(root)
     attempts = list(tmp_path.glob("*/*/attempt_*/run.json"))
-    assert len(attempts) == 12, "every node has one attempt, and the pipeline its own"
+    assert len(attempts) == len(NODES) + 1, "every node has one attempt, and the pipeline its own"
 
 
 @pytest.mark.parametrize(
