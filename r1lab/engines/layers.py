@@ -7,12 +7,14 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import rms_norm, silu
+from torch.nn.functional import pad, rms_norm, silu
 
 from r1lab.engines.groups import GroupCache
 
 BLOCK = 2048
 """Outputs of a wide product that are turned at a time."""
+SMALL = 2**17
+"""Weights of fewer numbers are multiplied as they are: to fill up their columns costs as much as it saves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,15 +33,21 @@ class Product:
         return cls(_joined(weights).to(dtype), None if biases[0] is None else _joined(biases).to(dtype))
 
     def __call__(self, states: Tensor) -> Tensor:
-        product = torch.mm(self.weight, states.T).T
+        product = torch.mm(self.weight, self._filled(states).T).T[: len(states)]
         return product if self.bias is None else product.add_(self.bias)
 
     def by_row(self, states: Tensor, out: Tensor) -> Tensor:
         """Writes many outputs [N, O] row by row; turned block by block, while a cache holds it."""
+        filled = self._filled(states).T
         for block in range(0, len(self.weight), BLOCK):
             part = slice(block, block + BLOCK)
-            out[:, part] = torch.mm(self.weight[part], states.T).T
+            out[:, part] = torch.mm(self.weight[part], filled).T[: len(states)]
         return out if self.bias is None else out.add_(self.bias)
+
+    def _filled(self, states: Tensor) -> Tensor:
+        """The states with rows of zeros behind them, up to as many as a CPU multiplies in less time."""
+        more = 0 if states.is_cuda or self.weight.numel() < SMALL else fast_columns(len(states)) - len(states)
+        return pad(states, (0, 0, 0, more)) if more else states
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +143,20 @@ class GatedMLP:
 
     def __call__(self, states: Tensor) -> Tensor:
         return self.down(silu(self.gate(states), inplace=True).mul_(self.up(states)))
+
+
+def fast_columns(num: int) -> int:
+    """The number of columns from `num` on for which a product takes the least time on a CPU.
+
+    Measured with MKL on two AVX2 cores, all products of SmolLM2-135M: 15 columns take 132 ms, 16 take 68; 30 and 32 take
+    138 and 96, 62 and 64 take 215 and 172.
+
+    >>> [fast_columns(num) for num in (1, 2, 3, 7, 16, 17, 62, 65)]
+    [2, 2, 4, 16, 16, 24, 64, 65]
+    """
+    if num > 64:
+        return num
+    return next((few for few in (2, 4, 5, 6, 16) if num <= few), -(-num // 8) * 8)
 
 
 def rotated(states: Tensor, step: Step) -> Tensor:
