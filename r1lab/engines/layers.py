@@ -14,7 +14,7 @@ from r1lab.engines.groups import GroupCache
 BLOCK = 2048
 """Outputs of a wide product that are turned at a time."""
 SMALL = 2**17
-"""Weights of fewer numbers are multiplied as they are: to fill up their columns costs as much as it saves."""
+"""Weights of fewer numbers are multiplied as they are: to fill up columns costs as much as it saves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Product:
         return out if self.bias is None else out.add_(self.bias)
 
     def _filled(self, states: Tensor) -> Tensor:
-        """The states with rows of zeros behind them, up to as many as a CPU multiplies in less time."""
+        """The states with rows of zeros behind them, as many as make a CPU's product faster."""
         more = 0 if states.is_cuda or self.weight.numel() < SMALL else fast_columns(len(states)) - len(states)
         return pad(states, (0, 0, 0, more)) if more else states
 
@@ -148,8 +148,8 @@ class GatedMLP:
 def fast_columns(num: int) -> int:
     """The number of columns from `num` on for which a product takes the least time on a CPU.
 
-    Measured with MKL on two AVX2 cores, all products of SmolLM2-135M: 15 columns take 132 ms, 16 take 68; 30 and 32 take
-    138 and 96, 62 and 64 take 215 and 172.
+    Measured with MKL on two AVX2 cores, all products of SmolLM2-135M: 15 columns take 132 ms and 16 take 68, 30 take 138
+    and 32 take 96, 62 take 215 and 64 take 172.
 
     >>> [fast_columns(num) for num in (1, 2, 3, 7, 16, 17, 62, 65)]
     [2, 2, 4, 16, 16, 24, 64, 65]

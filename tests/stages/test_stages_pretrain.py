@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_a_base_of_each_family(model, architecture, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "r1lab", "stage=pretrain", f"model={model}", f"run.root={tmp_path}", "tracker=disabled",
-         "model.local.steps=3", "model.local.tokenizer_texts=200", "run.min_free_bytes=100000000"],
+         "model.local.steps=3", "model.local.tokenizer_texts=200",
+         "model.local.processes=1", "run.min_free_bytes=100000000"],
         cwd=ROOT, capture_output=True, text=True, timeout=240, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
@@ -41,7 +42,7 @@ def test_a_base_of_each_family(model, architecture, tmp_path):
 def pretrain(root, steps):
     return subprocess.Popen(
         [sys.executable, "-m", "r1lab", "stage=pretrain", "model=qwen2_5_0_5b", f"run.root={root}", "tracker=disabled",
-         f"model.local.steps={steps}", "model.local.tokenizer_texts=200", "model.local.texts_per_step=4",
+         f"model.local.steps={steps}", "model.local.tokenizer_texts=200", "model.local.processes=2", "model.local.texts_per_step=4",
          "run.min_free_bytes=100000000"],
         cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
