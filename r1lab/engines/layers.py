@@ -148,8 +148,8 @@ class GatedMLP:
 def fast_columns(num: int) -> int:
     """The number of columns from `num` on for which a product takes the least time on a CPU.
 
-    Measured with MKL on two AVX2 cores, all products of SmolLM2-135M: 15 columns take 132 ms and 16 take 68, 30 take 138
-    and 32 take 96, 62 take 215 and 64 take 172.
+    Measured with MKL on two AVX2 cores, all products of SmolLM2-135M: 15 columns take 132 ms and 16 take 68,
+    30 take 138 and 32 take 96, 62 take 215 and 64 take 172.
 
     >>> [fast_columns(num) for num in (1, 2, 3, 7, 16, 17, 62, 65)]
     [2, 2, 4, 16, 16, 24, 64, 65]

@@ -19,8 +19,8 @@ def evaluate(data, root):
     done = subprocess.run(
         [sys.executable, "-m", "r1lab", "stage=evaluate", "mix=gsm8k", f"mix.path={data}",
          f"run.root={root}", "run.min_free_bytes=100000000", "tracker=disabled",
-         "model.local.tokenizer_texts=200",
-        "model.local.processes=1", "model.local.steps=2", "model.local.texts_per_step=4",
+         "model.local.tokenizer_texts=200", "model.local.processes=1",
+         "model.local.steps=2", "model.local.texts_per_step=4",
          "evaluation.questions=2", "evaluation.samples=2", "evaluation.max_new_tokens=4"],
         cwd=ROOT, capture_output=True, text=True, timeout=240, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip

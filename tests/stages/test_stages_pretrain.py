@@ -42,7 +42,8 @@ def test_a_base_of_each_family(model, architecture, tmp_path):
 def pretrain(root, steps):
     return subprocess.Popen(
         [sys.executable, "-m", "r1lab", "stage=pretrain", "model=qwen2_5_0_5b", f"run.root={root}", "tracker=disabled",
-         f"model.local.steps={steps}", "model.local.tokenizer_texts=200", "model.local.processes=2", "model.local.texts_per_step=4",
+         f"model.local.steps={steps}", "model.local.tokenizer_texts=200",
+         "model.local.processes=2", "model.local.texts_per_step=4",
          "run.min_free_bytes=100000000"],
         cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

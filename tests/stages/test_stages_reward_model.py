@@ -19,7 +19,8 @@ TINY = (
     "stage=reward_helpful", "mix=pairs", "tracker=disabled", "run.min_free_bytes=100000000", "strategy.cpu_devices=1",
     "model.local.architecture.hidden_size=32", "model.local.architecture.intermediate_size=64",
     "model.local.architecture.moe_intermediate_size=32", "model.local.architecture.num_hidden_layers=2",
-    "model.local.tokenizer_texts=200", "model.local.processes=1", "model.local.steps=12", "stage.batch_size=8", "stage.checkpoint_steps=4",
+    "model.local.tokenizer_texts=200",
+    "model.local.processes=1", "model.local.steps=12", "stage.batch_size=8", "stage.checkpoint_steps=4",
     "optim.lr=0.003", "stage.epochs=3", "stage.heldout=9",
 )  # fmt: skip
 

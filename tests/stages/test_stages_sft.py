@@ -18,7 +18,8 @@ TINY = (
     "stage=sft_cold_start", "tracker=disabled", "run.min_free_bytes=100000000", "strategy.cpu_devices=1",
     "model.local.architecture.hidden_size=32", "model.local.architecture.intermediate_size=64",
     "model.local.architecture.moe_intermediate_size=32", "model.local.architecture.num_hidden_layers=2",
-    "model.local.tokenizer_texts=200", "model.local.processes=1", "model.local.steps=12", "stage.batch_size=8", "stage.checkpoint_steps=4",
+    "model.local.tokenizer_texts=200",
+    "model.local.processes=1", "model.local.steps=12", "stage.batch_size=8", "stage.checkpoint_steps=4",
     "optim.lr=0.005", "stage.final_lr_share=0.2",
 )  # fmt: skip
 
