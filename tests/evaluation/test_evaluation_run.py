@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from r1lab.data.mix import GeneratedSource, Mix
 from r1lab.evaluation.run import Evaluation, Outcome, summarize
 from r1lab.evaluation.run import outcome as outcome_of
 from r1lab.types import Completion, Finish, Group, Question, Response, Rollout, Score, Status
@@ -123,3 +124,15 @@ def test_impossible_evaluations_are_refused(wrong):
     Evaluation(**values)
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Evaluation(**values | wrong)
+
+
+def test_an_evaluation_may_have_a_mix_of_its_own():
+    def mix(family):
+        return Mix({family: GeneratedSource([family], [1], ["en"])}, {family: 1}, seed=0)
+
+    shared = {"questions": 3, "samples": 1, "samples_during": 1, "every_steps": 0, "temperature": 1.0, "top_p": 1.0,
+              "top_k": 0, "max_new_tokens": 4, "rewards": {}}  # fmt: skip
+    assert {q.source for q in Evaluation(**shared).heldout(mix("sums"))} == {"sums"}
+    own = Evaluation(**shared, mix=mix("digits"))
+    assert {q.source for q in own.heldout(mix("sums"))} == {"digits"} and len(own.heldout(mix("sums"))) == 3
+    assert own.digests() == Evaluation(**shared).digests() == {}

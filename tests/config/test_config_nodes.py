@@ -1,0 +1,43 @@
+"""A node of a pipeline is what its command composes."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from r1lab.config import paths, schema
+from r1lab.config.nodes import Node
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+
+@pytest.fixture(autouse=True)
+def hydra():
+    GlobalHydra.instance().clear()
+    paths.register(), schema.register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def test_a_schedule_takes_the_place_of_another():
+    node = Node("rl_all_scenarios", settings={"mix": {"weights": {"helpful": {0: 0, 7: 3}}}, "optim": {"beta1": 0.8}})
+    config = node.compose([], {})
+    assert config.mix.weights.helpful == {0: 0, 7: 3} and config.optim.beta1 == 0.8
+    # what the file of the stage says is other than that, and has other steps
+    assert set(compose("config", overrides=["stage=rl_all_scenarios"]).mix.weights.helpful) == {0, 30}
+
+
+def test_the_command_of_a_node_composes_the_node():
+    node = Node(
+        "rl_all_scenarios",
+        {"objective": "dapo"},
+        {"rewards": {"helpful": {"weight": {0: 0.0, 7: 1.0}}}, "stage": {"plan": {"temperature": 0.5}}},
+        {"model.weights": "dev3.policy"},
+    )
+    made = {"model.weights": "artifact:policy/0f3a5c11d2e4"}
+    composed = node.compose(["model=v3base", "run.seed=3"], made)
+    again = compose("config", overrides=node.command(["model=v3base", "run.seed=3"], made))
+    assert OmegaConf.to_container(again) == OmegaConf.to_container(composed)
+    assert composed.rewards.helpful.weight == {0: 0.0, 7: 1.0} and composed.model.weights == made["model.weights"]
