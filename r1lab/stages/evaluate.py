@@ -48,14 +48,13 @@ class EvaluateStage(Stage):
     def run(self, context: Context) -> None:
         """Samples, judges, keeps every completion, writes summary.json and the line."""
         context.say(self.policy.describe())
-        self.policy.prepare(context)
+        self.policy.prepare(context, lambda: self.check_heldout(self.evaluation.heldout(self.mix)))
         with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=SAMPLING) as meet:
             self.strategy.set_threads()
             heldout = self.evaluation.heldout(self.mix)
             judges = self.evaluation.judges(heldout)
             if context.first_rank:
-                with closing(Rubric(judges)) as rubric:
-                    check_gold(rubric, self.template, heldout[:NUM_GOLD])
+                self.check_heldout(heldout)
                 self.rewind(context)
             else:
                 meet()  # until what is missing has been made, once
@@ -74,6 +73,11 @@ class EvaluateStage(Stage):
             numbers = summarize(self.outcomes(context), self.evaluation.samples, same, context.seed)
             write_json_atomic(context.folder / "summary.json", {**numbers, "model": self.policy.describe()})
             context.report(evaluation_line(numbers))
+
+    def check_heldout(self, heldout: Sequence[Question]) -> None:
+        """Gold completions score full marks."""
+        with closing(Rubric(self.evaluation.judges(heldout))) as rubric:
+            check_gold(rubric, self.template, heldout[:NUM_GOLD])
 
     def judge(self, context: Context, own: Path, model: Any, tokenizer: Any, heldout: Sequence[Question],
               judges: Mapping[str, Any]) -> None:  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,9 +82,13 @@ class ModelChoice:
             return f"{self.name}: {self.published.source}"
         return f"{self.name} at local scale: {self.local.describe()}; not the published {self.published.source}"
 
-    def prepare(self, context: Context) -> None:
-        """Trains the local base, where that is what is missing, before a stage has started processes of its own."""
-        if self.files is None and context.first_rank:
+    def prepare(self, context: Context, check: Callable[[], Any]) -> None:
+        """Trains the local base, where that is what is missing, before a stage has started processes of its own.
+
+        `check` raises what is wrong with the stage's data: it is called before anything is trained.
+        """
+        if self.files is None and context.first_rank and context.store.get("policy", self.local.address) is None:
+            check()
             self.local.obtain(context)
 
     def obtain(self, context: Context) -> tuple[Any, Any]:

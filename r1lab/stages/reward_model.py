@@ -71,7 +71,7 @@ class RewardModelStage(Stage):
     def run(self, context: Context) -> None:
         """Trains from wherever the run stands, judges what was held out, and stores the model."""
         context.say(self.policy.describe())
-        self.policy.prepare(context)
+        self.policy.prepare(context, self.mix.check)
         with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=TRAINING) as meet:
             self.strategy.set_threads()
             items, heldout = self.items(context)

@@ -97,7 +97,7 @@ class RLStage(Stage):
     def run(self, context: Context) -> None:
         """Checks the data, trains from wherever the run stands, and writes the report."""
         context.say(self.policy.describe())
-        self.policy.prepare(context)
+        self.policy.prepare(context, self.check_data)
         # first of all, so that the others import what this process does, at the same time
         with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=TRAINING) as meet:
             self.strategy.set_threads()
@@ -122,6 +122,14 @@ class RLStage(Stage):
 
             last, state = checkpoints.newest(context.say)
             write_report(context, RunTables(context.folder), self.policy.describe(), last, state["seconds"])
+
+    def check_data(self) -> None:
+        """What can be known before there is a base."""
+        self.mix.check(steps=self.phases)
+        first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
+        trained = [*first[:NUM_GOLD], *self.mix.examples(NUM_EXAMPLES, self.phases)]
+        rewards = informed(self.rewards, first[: self.plan.questions])
+        self.check_answers(rewards, trained, self.evaluation.heldout(self.mix)[:NUM_GOLD])
 
     def check_answers(self, rewards: Mapping[str, Reward], trained: list[Question], heldout: list[Question]) -> None:
         """Every prompt has a reward, and gold completions score full marks."""

@@ -107,7 +107,7 @@ class SampleStage(Stage):
     def run(self, context: Context) -> None:
         """Samples the chunks that are not there yet, and stores what is kept of all of them."""
         context.say(self.policy.describe())
-        self.policy.prepare(context)
+        self.policy.prepare(context, self.mix.check)
         with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=SAMPLING) as meet:
             self.strategy.set_threads()
             self.mix.check()

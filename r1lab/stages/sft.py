@@ -99,7 +99,7 @@ class SFTStage(Stage):
     def run(self, context: Context) -> None:
         """Trains from wherever the run stands, and stores the policy."""
         context.say(self.policy.describe())
-        self.policy.prepare(context)
+        self.policy.prepare(context, lambda: read_demonstrations(self.sources.values()))
         with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=TRAINING) as meet:
             self.strategy.set_threads()
             shown = read_demonstrations(self.sources.values())
