@@ -114,7 +114,23 @@ class Demonstrated(Product):
 
 
 @dataclass(frozen=True)
-class Compared(Product):
+class _Preferences(Product):
+    """What a judge makes of responses, as a reward model is to read them."""
+
+    judge: PairwiseJudge | PointwiseJudge
+    scope: Scope
+
+    kind: ClassVar[str] = "preferences"
+
+    def faults(self) -> list[str]:
+        return [f"judge.{fault}" for fault in self.judge.faults()]
+
+    def heading(self, row: Row) -> str:
+        return row["language"]
+
+
+@dataclass(frozen=True)
+class Compared(_Preferences):
     """The first response with the second, the third with the fourth: a pair where the judge is sure enough.
 
     As many pairs have the longer response chosen as rejected, so that length does not tell which is better. Responses
@@ -122,11 +138,9 @@ class Compared(Product):
     """
 
     judge: PairwiseJudge
-    scope: Scope
     least: float
     """The difference must exceed it; the paper's is 1."""
 
-    kind: ClassVar[str] = "preferences"
     file: ClassVar[str] = "pairs.jsonl"
     unit: ClassVar[str] = "pairs"
     measure: ClassVar[str] = "mean difference"
@@ -153,12 +167,6 @@ class Compared(Product):
             )  # fmt: skip
         return made
 
-    def faults(self) -> list[str]:
-        return [f"judge.{fault}" for fault in self.judge.faults()]
-
-    def heading(self, row: Row) -> str:
-        return row["language"]
-
     def worth(self, row: Row) -> float:
         return row["margin"]
 
@@ -175,13 +183,11 @@ class Compared(Product):
 
 
 @dataclass(frozen=True)
-class Labeled(Product):
+class Labeled(_Preferences):
     """Each response is safe or not, by a judge (paper, Methods, reward design: labeled by guidelines)."""
 
     judge: PointwiseJudge
-    scope: Scope
 
-    kind: ClassVar[str] = "preferences"
     file: ClassVar[str] = "points.jsonl"
     unit: ClassVar[str] = "labeled responses"
     measure: ClassVar[str] = "mean label"
@@ -199,12 +205,6 @@ class Labeled(Product):
             label = float(score.value > EVEN)
             made.rows.append({**_heading(one.rollout.question, writer), "response": one.text, "label": label})
         return made
-
-    def faults(self) -> list[str]:
-        return [f"judge.{fault}" for fault in self.judge.faults()]
-
-    def heading(self, row: Row) -> str:
-        return row["language"]
 
     def worth(self, row: Row) -> float:
         return row["label"]

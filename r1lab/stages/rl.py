@@ -103,10 +103,7 @@ class RLStage(Stage):
             self.strategy.set_threads()
             self.mix.check(steps=self.phases)
             tell_dropped(context, self.mix)
-            heldout = self.evaluation.heldout(self.mix)
-            first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
-            rewards = informed(self.rewards, first[: self.plan.questions])
-            each = self.mix.examples(NUM_EXAMPLES, self.phases)
+            first, each, heldout, rewards = self.drawn()
             if context.first_rank:
                 self.check_answers(rewards, [*first[:NUM_GOLD], *each], heldout[:NUM_GOLD])
             else:
@@ -126,10 +123,15 @@ class RLStage(Stage):
     def check_data(self) -> None:
         """What can be known before there is a base."""
         self.mix.check(steps=self.phases)
+        first, each, heldout, rewards = self.drawn()
+        self.check_answers(rewards, [*first[:NUM_GOLD], *each], heldout[:NUM_GOLD])
+
+    def drawn(self) -> tuple[list[Question], list[Question], list[Question], dict[str, Reward]]:
+        """The first questions, some of each source, those of the evaluation, and the rewards, told what is asked."""
+        heldout = self.evaluation.heldout(self.mix)
         first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
-        trained = [*first[:NUM_GOLD], *self.mix.examples(NUM_EXAMPLES, self.phases)]
         rewards = informed(self.rewards, first[: self.plan.questions])
-        self.check_answers(rewards, trained, self.evaluation.heldout(self.mix)[:NUM_GOLD])
+        return first, self.mix.examples(NUM_EXAMPLES, self.phases), heldout, rewards
 
     def check_answers(self, rewards: Mapping[str, Reward], trained: list[Question], heldout: list[Question]) -> None:
         """Every prompt has a reward, and gold completions score full marks."""
