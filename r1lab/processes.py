@@ -25,6 +25,8 @@ LAUNCHERS = ("RANK", "LOCAL_RANK", "SLURM_NTASKS")
 """What those leave in the environment who start every process themselves."""
 ALLOCATIONS = 100_000
 """Objects after which Python looks for circles of garbage; its own 700 cost a tenth of the time that imports take."""
+POLL_SECONDS = 1.0
+"""How often it is looked whether the ranks of other machines are through."""
 GRACE_SECONDS = 10.0
 """How long the first process may take to fail by itself after another one has died."""
 
@@ -52,6 +54,14 @@ def startable(size: int) -> int:
     """How many processes `together` would have of `size`: 1 where they have been started already."""
     started = WAITS in os.environ or any(name in os.environ for name in LAUNCHERS)
     return 1 if started else size
+
+
+def wait_for(missing: Callable[[], int], what: str, say: Callable[[str], None]) -> None:
+    """Until the ranks of other machines, which share the run folder, are through as well."""
+    if left := missing():
+        say(f"Waiting for {left} {what} of other machines")
+    while missing():
+        time.sleep(POLL_SECONDS)
 
 
 def look_for_garbage_seldom() -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -116,3 +117,16 @@ def test_where_a_launcher_starts_all_nothing_more_is_started(name, tmp_path):
     process = start(tmp_path, 2, "well", **{name: "0" if name != "SLURM_NTASKS" else "2"})
     assert process.wait(60) == 0, process.stderr.read()
     assert told(tmp_path, "entered") == [".0"]
+
+
+def test_what_other_machines_have_not_done_yet_is_waited_for_and_said(tmp_path):
+    from r1lab.processes import wait_for
+
+    said, parts = [], [tmp_path / "a", tmp_path / "b"]
+    parts[0].touch()
+    other = threading.Timer(0.3, parts[1].touch)
+    other.start()
+    wait_for(lambda: sum(not part.exists() for part in parts), "ranks", said.append)
+    assert parts[1].exists() and said == ["Waiting for 1 ranks of other machines"]
+    wait_for(lambda: 0, "ranks", said.append)
+    assert len(said) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from operator import eq
 from typing import Any
 
 from r1lab.data.mix import Mix
@@ -51,6 +52,14 @@ class Evaluation:
     def digests(self) -> dict[str, str]:
         """What its own mix reads, by content. Raises DataError."""
         return {f"evaluation/{place}": digest for place, digest in self.mix.digests().items()} if self.mix else {}
+
+    @property
+    def places(self) -> list[str]:
+        """Where numbers stand in what it comes to: pass_at_1, scores.language, ...; a star is any domain or level."""
+        judges = [name for name in self.rewards if name != "accuracy"]
+        parts = {"scores": judges, "accuracy_by_domain": ["*"], "accuracy_by_level": ["*"]}
+        numbers = summarize([], self.samples, eq, seed=0)
+        return [f"{name}.{part}" if part else name for name in numbers for part in parts.get(name, [""])]
 
     def judges(self, heldout: Sequence[Question]) -> dict[str, Any]:
         """The rewards, told of all that is asked."""

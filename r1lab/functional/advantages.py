@@ -8,12 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from r1lab.functional.schedules import Schedule, require, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+class Advantage(Protocol):
+    """A choice of conf/objective: rewards [G] of one group -> advantages [G]."""
+
+    smallest_group: int
+    """Completions of a question without which nothing can be compared; 1 where nothing is."""
+
+    def __call__(self, rewards: Tensor) -> Tensor: ...
+
+    @property
+    def formula(self) -> str:
+        """As `stage=explain` prints it."""
+        ...
 
 
 def group_centered(rewards: Tensor) -> Tensor:
@@ -69,6 +83,8 @@ def leave_one_out_normalized(rewards: Tensor, eps: float) -> Tensor:
 class GroupNormalized:
     """``group_normalized`` as a component: GRPO."""
 
+    smallest_group: ClassVar[int] = 2
+
     eps: float | Mapping[int, float] | Schedule
     """Added to the standard deviation."""
     correction: int
@@ -91,6 +107,8 @@ class GroupNormalized:
 class GroupCentered:
     """``group_centered`` as a component: Dr. GRPO."""
 
+    smallest_group: ClassVar[int] = 2
+
     def __call__(self, rewards: Tensor) -> Tensor:
         return group_centered(rewards)
 
@@ -103,6 +121,8 @@ class GroupCentered:
 class LeaveOneOut:
     """``leave_one_out`` as a component: RLOO."""
 
+    smallest_group: ClassVar[int] = 2
+
     def __call__(self, rewards: Tensor) -> Tensor:
         return leave_one_out(rewards)
 
@@ -114,6 +134,8 @@ class LeaveOneOut:
 @dataclass(frozen=True)
 class LeaveOneOutNormalized:
     """``leave_one_out_normalized`` as a component: NeMo-RL's GRPO."""
+
+    smallest_group: ClassVar[int] = 2
 
     eps: float | Mapping[int, float] | Schedule
     """Added to the standard deviation."""
@@ -131,7 +153,9 @@ class LeaveOneOutNormalized:
 
 @dataclass(frozen=True)
 class PlainRewards:
-    """The rewards themselves; for objectives that whiten over the whole batch: REINFORCE++."""
+    """The rewards themselves, for a critic (PPO) or to be whitened over the whole batch (REINFORCE++)."""
+
+    smallest_group: ClassVar[int] = 1
 
     def __call__(self, rewards: Tensor) -> Tensor:
         return rewards

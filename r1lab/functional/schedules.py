@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,6 +173,18 @@ def require_integer(name: str, value: Any, low: int) -> None:
     """
     if type(value) is not int or value < low:
         raise ValueError(f"{name} must be an integer >= {low}, found {value!r}")
+
+
+def require_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+    """ValueError unless one of the choices.
+
+    >>> require_choice("how", "maybe", ("auto", True, False))
+    Traceback (most recent call last):
+    ValueError: how must be auto, True or False, found 'maybe'
+    """
+    if value not in choices:
+        *first, last = map(str, choices)
+        raise ValueError(f"{name} must be {', '.join(first)} or {last}, found {value!r}")
 
 
 def is_number(value: Any) -> bool:

@@ -107,6 +107,10 @@ class CausalPolicy(nn.Module):
             logprobs, entropy = self.at_predictors(batch, read)
         return batch.grid(logprobs), batch.grid(entropy)
 
+    def trained_outputs(self, batch: PackedBatch) -> Tensor:
+        """What a loss is made of: logprobs [R, T]."""
+        return self.score(batch, temperature=1.0)[0]
+
     def at_predictors(self, batch: PackedBatch, read: Callable[[Tensor, nn.Module], Any]) -> Any:
         """What ``read`` makes of the hidden states [M, D] that predict the counted tokens, and the head."""
         width = batch.ids.shape[1]

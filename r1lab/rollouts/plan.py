@@ -54,12 +54,16 @@ class RolloutPlan:
         """Optimizer steps of one phase."""
         return self.minibatches * self.inner_epochs
 
-    def faults(self, world_size: int) -> list[str]:
-        """What does not fit, in words, with values that would; empty when the plan can run."""
+    def faults(self, world_size: int, smallest_group: int) -> list[str]:
+        """What does not fit, in words, with values that would; empty when the plan can run.
+
+        The smallest group is that which the objective's advantages can be made of.
+        """
         faults = []
-        if self.group_size < 2:
+        if self.group_size < smallest_group:
             faults.append(
-                f"group_size={self.group_size}: advantages compare completions; at least 2 are needed (paper: 16)."
+                f"group_size={self.group_size}: advantages compare completions; at least {smallest_group} are needed "
+                "(paper: 16)."
             )
         parts = self.minibatches * world_size
         if self.questions % parts:

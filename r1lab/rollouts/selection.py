@@ -23,12 +23,12 @@ class Selection(Protocol):
 
 @dataclass(frozen=True)
 class KeepAll:
-    """Every group in which at least two completions were judged: fewer have nothing to be compared with."""
+    """Every group in which at least two completions were judged; one alone, where no more were sampled (PPO)."""
 
     rounds: ClassVar[int] = 0
 
     def __call__(self, groups: Sequence[Group]) -> list[Group]:
-        return [g for g in groups if len(g.rewards) >= 2]
+        return [g for g in groups if len(g.rewards) >= min(2, len(g.rollouts))]
 
 
 @dataclass(frozen=True)

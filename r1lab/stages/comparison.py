@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cached_property
 from typing import Any
 
@@ -61,10 +62,20 @@ class Comparison(Stage):
         if seeded := [word for word in self.overrides if key_of(word) == "run.seed"]:
             faults.append(f"{seeded[0]}: every arm runs with stage.seeds={list(self.seeds)}. Set those.")
         faults = faults or self.pipeline.faults()
-        return faults or [
-            f"stage.arms.{arm}: its last node, stage={last.name}, evaluates nothing. End it with stage: evaluate."
-            for arm in self.arms
-            if not hasattr((last := self.last(arm, self.seeds[0])).stage, "evaluation")
+        return faults or [fault for arm in self.arms for fault in self.unseen(arm)]
+
+    def unseen(self, arm: str) -> list[str]:
+        """What is to be shown and is not among the numbers of an arm."""
+        last = self.last(arm, self.seeds[0])
+        if not hasattr(last.stage, "evaluation"):
+            return [
+                f"stage.arms.{arm}: its last node, stage={last.name}, evaluates nothing. End it with stage: evaluate."
+            ]
+        places = last.stage.evaluation.places
+        return [
+            f"stage.shows: {title}: {place} is no number of stage.arms.{arm}. It has {', '.join(places)}."
+            for title, place in self.shows.items()
+            if not any(fnmatch(place, pattern) for pattern in places)
         ]
 
     def last(self, arm: str, seed: int) -> Run:

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.disk import write_json_atomic
 from r1lab.evaluation.run import Evaluation, Outcome, summarize
-from r1lab.processes import rank, together
+from r1lab.processes import rank, wait_for
 from r1lab.records.ledger import Ledger
 from r1lab.rewards.rubric import Rubric
-from r1lab.stages.base import Context, Stage
+from r1lab.stages.base import Context
 from r1lab.stages.gold import NUM_GOLD, check_gold
 from r1lab.stages.policy import ModelChoice
-from r1lab.stages.sample import POLL_SECONDS, SAMPLING
+from r1lab.stages.policy_stage import PolicyStage
+from r1lab.stages.sample import SAMPLING
 from r1lab.training.strategy import Strategy
 from r1lab.types import Question
 
 
 @dataclass(frozen=True)
-class EvaluateStage(Stage):
+class EvaluateStage(PolicyStage):
     """Any policy - a model of conf/model, a folder, a hub id, a checkpoint - on any mix."""
+
+    imports: ClassVar[tuple[str, ...]] = SAMPLING
 
     policy: ModelChoice
     mix: Mix
@@ -45,58 +46,51 @@ class EvaluateStage(Stage):
         """The data files and the model folder, by content."""
         return self.mix.digests() | self.evaluation.digests() | self.policy.digests()
 
-    def run(self, context: Context) -> None:
-        """Samples, judges, keeps every completion, writes summary.json and the line."""
-        context.say(self.policy.describe())
-        self.policy.prepare(context, lambda: self.check_heldout(self.evaluation.heldout(self.mix)))
-        with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=SAMPLING) as meet:
-            self.strategy.set_threads()
-            heldout = self.evaluation.heldout(self.mix)
-            judges = self.evaluation.judges(heldout)
-            if context.first_rank:
-                self.check_heldout(heldout)
-                self.rewind(context)
-            else:
-                meet()  # until what is missing has been made, once
-            model, tokenizer = self.policy.obtain(context)
-            if context.first_rank:
-                room = model.config.max_position_embeddings - self.evaluation.max_new_tokens
-                check_prompt_tokens(self.template, heldout, tokenizer, room)
-                meet()
-            own = self.part(context, rank(self.strategy.local_size))
-            if not own.exists():
-                self.judge(context, own, model, tokenizer, heldout, judges)
-        if context.first_rank:
-            from r1lab.stages.watch import evaluation_line
-            from r1lab.verifiers.math_answer import same
+    def read(self) -> list[Question]:
+        """The held-out questions."""
+        return self.evaluation.heldout(self.mix)
 
-            numbers = summarize(self.outcomes(context), self.evaluation.samples, same, context.seed)
-            write_json_atomic(context.folder / "summary.json", {**numbers, "model": self.policy.describe()})
-            context.report(evaluation_line(numbers))
-
-    def check_heldout(self, heldout: Sequence[Question]) -> None:
+    def check(self, data: Sequence[Question]) -> None:
         """Gold completions score full marks."""
-        with closing(Rubric(self.evaluation.judges(heldout))) as rubric:
-            check_gold(rubric, self.template, heldout[:NUM_GOLD])
+        with closing(Rubric(self.evaluation.judges(data))) as rubric:
+            check_gold(rubric, self.template, data[:NUM_GOLD])
 
-    def judge(self, context: Context, own: Path, model: Any, tokenizer: Any, heldout: Sequence[Question],
-              judges: Mapping[str, Any]) -> None:  # fmt: skip
-        """This rank's questions: sampled, judged, written."""
+    def ready(self, context: Context, data: list[Question], model: Any, tokenizer: Any) -> list[Question]:
+        """No prompt is cut: the questions must leave room for the longest response."""
+        if context.first_rank:
+            self.rewind(context)
+            room = model.config.max_position_embeddings - self.evaluation.max_new_tokens
+            check_prompt_tokens(self.template, data, tokenizer, room)
+        return data
+
+    def finish(self, context: Context, data: list[Question], worked: None) -> None:
+        """Writes summary.json and the line, once the ranks of other machines are through as well."""
+        from r1lab.stages.watch import evaluation_line
+        from r1lab.verifiers.math_answer import same
+
+        numbers = summarize(self.outcomes(context), self.evaluation.samples, same, context.seed)
+        write_json_atomic(context.folder / "summary.json", {**numbers, "model": self.policy.describe()})
+        context.report(evaluation_line(numbers))
+
+    def work(self, context: Context, data: list[Question], model: Any, tokenizer: Any) -> None:
+        """This rank's questions: sampled, judged, every completion kept."""
         from r1lab.records.progress import track
         from r1lab.rollouts.collect import Collector
         from r1lab.stages.watch import RunTables
 
         number, world_size = rank(self.strategy.local_size), self.strategy.world_size
+        if (own := self.part(context, number)).exists():
+            return
         engine = self.engine(policy=self.policy.sampling(model, self.strategy), pad_id=tokenizer.pad_token_id)
-        context.say(f"Evaluating {len(heldout)} held-out questions x {self.evaluation.samples} samples")
-        asked, quiet = len(heldout[number::world_size]), not context.first_rank
+        context.say(f"Evaluating {len(data)} held-out questions x {self.evaluation.samples} samples")
+        asked, quiet = len(data[number::world_size]), not context.first_rank
         with (
-            closing(Rubric(judges)) as rubric,
+            closing(Rubric(self.evaluation.judges(data))) as rubric,
             track(asked, "evaluating", {}, quiet=quiet) as progress,
         ):
             collector = Collector(engine, tokenizer, self.template, rubric)
             share = (number, world_size, progress.update)
-            groups = self.evaluation(collector, heldout, self.evaluation.samples, (context.seed, "evaluation"), *share)
+            groups = self.evaluation(collector, data, self.evaluation.samples, (context.seed, "evaluation"), *share)
             RunTables(context.folder).write_groups(groups, rubric.weights(0), 0, 0, "evaluation", rank=number)
         write_json_atomic(own, [asdict(outcome) for outcome in self.evaluation.outcomes(groups)])
 
@@ -116,7 +110,6 @@ class EvaluateStage(Stage):
     def outcomes(self, context: Context) -> list[Outcome]:
         """What came of all questions, once every rank is through."""
         parts = [self.part(context, number) for number in range(self.strategy.world_size)]
-        while not all(part.exists() for part in parts):
-            time.sleep(POLL_SECONDS)
+        wait_for(lambda: sum(not part.exists() for part in parts), "ranks", context.say)
         found = [Outcome(**row) for part in parts for row in json.loads(part.read_text())]
         return sorted(found, key=lambda outcome: outcome.index)

@@ -11,11 +11,11 @@ from r1lab.data.demonstrations import batches
 from r1lab.data.mix import Mix
 from r1lab.disk import write_json_atomic
 from r1lab.errors import DataError
-from r1lab.functional.schedules import require_integer
-from r1lab.processes import together
-from r1lab.stages.base import Context, Stage
+from r1lab.functional.schedules import require_choice, require_integer
+from r1lab.stages.base import Context
 from r1lab.stages.dropped import tell_dropped
 from r1lab.stages.policy import ModelChoice
+from r1lab.stages.policy_stage import PolicyStage
 from r1lab.stages.supervised import train_steps
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
@@ -25,15 +25,26 @@ if TYPE_CHECKING:
     from r1lab.training.checkpoint import Checkpoints
     from r1lab.training.reward_model import Item, Judged
 
-TRAINING = ("r1lab.training.trainer", "r1lab.training.reward_model", "r1lab.stages.watch")
-"""What takes seconds to import, and every rank needs."""
+
+@dataclass(frozen=True)
+class Examples:
+    """What a reward model learns from and is judged by: items of the mix, or those that are short enough, as ids."""
+
+    trained: Sequence[Any]
+    heldout: Sequence[Any]
+    pairwise: bool
+    left_out: int = 0
+    """Training items that are too long."""
 
 
 @dataclass(frozen=True)
-class RewardModelStage(Stage):
+class RewardModelStage(PolicyStage):
     """Pair-wise from preferences (helpful), point-wise from labeled responses (safety): the mix says which."""
 
     outputs: ClassVar[tuple[str, ...]] = ("reward_model",)
+    imports: ClassVar[tuple[str, ...]] = (
+        "r1lab.training.trainer", "r1lab.training.reward_model", "r1lab.stages.watch"
+    )  # fmt: skip
 
     policy: ModelChoice
     """Whose body it takes over."""
@@ -47,6 +58,8 @@ class RewardModelStage(Stage):
     """A pair, or a response, with its prompt has at most so many tokens; a longer one is left out, and counted."""
     microbatch_tokens: int
     """Most tokens of one forward and backward."""
+    activation_checkpointing: str | bool
+    """Whether activations are recomputed in the backward, layer by layer; "auto": where memory asks for it."""
     heldout: int
     """Held-out items that are judged at the end."""
     strategy: Strategy
@@ -59,6 +72,7 @@ class RewardModelStage(Stage):
         for name, low in lowest.items():
             require_integer(f"stage.{name}", getattr(self, name), low)
         require_integer("stage.microbatch_tokens", self.microbatch_tokens, self.max_tokens)
+        require_choice("stage.activation_checkpointing", self.activation_checkpointing, ("auto", True, False))
 
     def faults(self) -> list[str]:
         """A body that can be loaded."""
@@ -68,40 +82,9 @@ class RewardModelStage(Stage):
         """The data files and the model folder, by content."""
         return self.mix.digests() | self.policy.digests()
 
-    def run(self, context: Context) -> None:
-        """Trains from wherever the run stands, judges what was held out, and stores the model."""
-        context.say(self.policy.describe())
-        self.policy.prepare(context, self.mix.check)
-        with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=TRAINING) as meet:
-            self.strategy.set_threads()
-            items, heldout = self.items(context)
-            if not context.first_rank:
-                meet()  # until what is missing has been made, once
-            model, tokenizer = self.policy.obtain(context)
-            judged = self.short_enough(context, items, tokenizer, "training")
-            kept = self.short_enough(context, heldout, tokenizer, "held-out")
-            if context.first_rank:
-                meet()
-            checkpoints = self.train(context, model, tokenizer, judged, kept, isinstance(items[0], PreferencePair))
-        if context.first_rank:
-            from r1lab.training.checkpoint import copy_policy
-
-            last, state = checkpoints.newest(context.say)
-            stored = context.put("reward_model", partial(copy_policy, last))
-            found = {"items": len(judged), "left_out": len(items) - len(judged), **state["metrics"]}
-            found |= {"seconds": state["seconds"], "path": str(stored.path)}
-            write_json_atomic(context.folder / "summary.json", found)
-            right, kind = found["heldout_accuracy"], "pairs" if len(judged[0].texts) == 2 else "labeled responses"
-            context.report(
-                f"{len(judged):,} {kind}; of {found['heldout']} held-out ones {right['mean']:.1%} "
-                f"[{right['low']:.1%}, {right['high']:.1%}] are judged rightly\n"
-                f"Time: {sum(state['seconds'].values()) / 60:.1f} minutes"
-            )
-
-    def items(self, context: Context) -> tuple[list[Item], list[Item]]:
+    def read(self) -> Examples:
         """What is trained on, once, and what is held out. Raises DataError: questions, or both kinds together."""
         counts = self.mix.check()
-        tell_dropped(context, self.mix)
         if endless := [name for name, count in counts.items() if count is None]:
             raise DataError("A source has no end.", ", ".join(endless), "Take sources of files, such as preferences.")
         items, _ = self.mix.draw(self.mix.start(), sum(counts.values()), 0)
@@ -113,7 +96,14 @@ class RewardModelStage(Stage):
                 ", ".join(sorted(kind.__name__ for kind in kinds)),
                 "mix=hh_helpful_pairs, mix=hh_harmless_points, or a mix of your own with PairFields or PointFields",
             )
-        return items, heldout
+        return Examples(items, heldout, kinds == {PreferencePair})
+
+    def ready(self, context: Context, data: Examples, model: Any, tokenizer: Any) -> Examples:
+        """Those that are short enough, as ids."""
+        tell_dropped(context, self.mix)
+        trained = self.short_enough(context, data.trained, tokenizer, "training")
+        heldout = self.short_enough(context, data.heldout, tokenizer, "held-out")
+        return Examples(trained, heldout, data.pairwise, len(data.trained) - len(trained))
 
     def short_enough(self, context: Context, items: Sequence[Item], tokenizer: Any, split: str) -> list[Judged]:
         """The items as ids, without those that are too long, which are counted. Raises DataError where none is left."""
@@ -127,23 +117,41 @@ class RewardModelStage(Stage):
             context.say(f"Left out: {gone} of {len(items)} {split} items with more than {self.max_tokens} tokens")
         return judged
 
-    def train(self, context: Context, model: Any, tokenizer: Any, judged: list[Judged], heldout: list[Judged],
-              pairwise: bool) -> Checkpoints:  # fmt: skip
+    def finish(self, context: Context, data: Examples, worked: Checkpoints) -> None:
+        """Stores the model, and says how much of what was held out it judges rightly."""
+        from r1lab.training.checkpoint import copy_policy
+
+        last, state = worked.newest(context.say)
+        stored = context.put("reward_model", partial(copy_policy, last))
+        found = {"items": len(data.trained), "left_out": data.left_out, **state["metrics"]}
+        found |= {"seconds": state["seconds"], "path": str(stored.path)}
+        write_json_atomic(context.folder / "summary.json", found)
+        right, kind = found["heldout_accuracy"], "pairs" if data.pairwise else "labeled responses"
+        context.report(
+            f"{len(data.trained):,} {kind}; of {found['heldout']} held-out ones {right['mean']:.1%} "
+            f"[{right['low']:.1%}, {right['high']:.1%}] are judged rightly\n"
+            f"Time: {sum(state['seconds'].values()) / 60:.1f} minutes"
+        )
+
+    def work(self, context: Context, data: Examples, model: Any, tokenizer: Any) -> Checkpoints:
         """The steps that are not done yet; returns the checkpoints."""
         from r1lab.records.progress import REWARD_COLUMNS
         from r1lab.stages.watch import HeldoutJudgements
+        from r1lab.training.memory import FitMemory, Rows
         from r1lab.training.reward_model import RewardModel, RewardModelModule, classifier_of
 
-        order = batches(len(judged), self.epochs, self.batch_size, context.seed)
-        context.say(f"Training on {len(judged):,} items: {len(order):,} steps")
+        order = batches(len(data.trained), self.epochs, self.batch_size, context.seed)
+        context.say(f"Training on {len(data.trained):,} items: {len(order):,} steps")
 
         def module() -> RewardModelModule:
             body = RewardModel(classifier_of(model), self.policy.compute())
             sizes = (self.max_tokens, self.microbatch_tokens, tokenizer.pad_token_id)
-            return RewardModelModule(body, self.optim, *sizes, pairwise)
+            return RewardModelModule(body, self.optim, *sizes, data.pairwise)
 
+        rows = Rows(self.max_tokens, "max_tokens")
+        memory = FitMemory(rows, self.microbatch_tokens, self.activation_checkpointing, context.say)
         return train_steps(
-            context, self.strategy, order, lambda place: judged[place], module, tokenizer, REWARD_COLUMNS,
-            lambda progress: HeldoutJudgements(progress, heldout, len(order), context.seed),
+            context, self.strategy, order, lambda place: data.trained[place], module, tokenizer, REWARD_COLUMNS, memory,
+            lambda progress: HeldoutJudgements(progress, data.heldout, len(order), context.seed),
             self.checkpoint_steps, self.keep_checkpoints,
         )  # fmt: skip

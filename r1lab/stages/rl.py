@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.errors import ConfigError
 from r1lab.evaluation.run import Evaluation
 from r1lab.functional.schedules import as_schedule, require_integer
-from r1lab.processes import together
 from r1lab.rewards.rubric import FaultBudget, Reward, Rubric, informed
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import Selection
-from r1lab.stages.base import Context, Stage
+from r1lab.stages.base import Context
 from r1lab.stages.dropped import tell_dropped
 from r1lab.stages.gold import NUM_EXAMPLES, NUM_GOLD, check_aspects, check_gold
 from r1lab.stages.policy import ModelChoice
+from r1lab.stages.policy_stage import PolicyStage
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
@@ -30,15 +29,28 @@ if TYPE_CHECKING:
     from r1lab.stages.watch import RunTables
     from r1lab.training.checkpoint import Checkpoints
 
-TRAINING = ("r1lab.training.trainer", "r1lab.training.grpo", "r1lab.stages.watch", "r1lab.rollouts.collect")
-"""What takes seconds to import, and every rank needs."""
+
+class Asked(NamedTuple):
+    """What a run asks, as far as it is drawn beforehand."""
+
+    first: list[Question]
+    """Of the first phase, or more."""
+    each: list[Question]
+    """Some of each source."""
+    heldout: list[Question]
+    """Those of the evaluation."""
+    rewards: Mapping[str, Reward]
+    """Told of the first questions."""
 
 
 @dataclass(frozen=True)
-class RLStage(Stage):
+class RLStage(PolicyStage):
     """R1-Zero, and with other rewards and mixes the reinforcement-learning stages of R1."""
 
     outputs: ClassVar[tuple[str, ...]] = ("policy",)
+    imports: ClassVar[tuple[str, ...]] = (
+        "r1lab.training.trainer", "r1lab.training.grpo", "r1lab.stages.watch", "r1lab.rollouts.collect"
+    )  # fmt: skip
 
     policy: ModelChoice
     mix: Mix
@@ -68,7 +80,8 @@ class RLStage(Stage):
 
     def faults(self) -> list[str]:
         """Arithmetic that cannot work, with values that would."""
-        faults = self.plan.faults(self.strategy.world_size) + self.policy.faults() + self.mix.faults(self.phases)
+        faults = self.plan.faults(self.strategy.world_size, self.objective.advantage.smallest_group)
+        faults += self.policy.faults() + self.mix.faults(self.phases)
         updates = self.plan.updates
         for name in ("max_steps", "ref_refresh_steps", "checkpoint_steps"):
             if (steps := getattr(self, name)) % updates:
@@ -94,61 +107,41 @@ class RLStage(Stage):
         """The data files and the model folder, by content."""
         return self.mix.digests() | self.evaluation.digests() | self.policy.digests()
 
-    def run(self, context: Context) -> None:
-        """Checks the data, trains from wherever the run stands, and writes the report."""
-        context.say(self.policy.describe())
-        self.policy.prepare(context, self.check_data)
-        # first of all, so that the others import what this process does, at the same time
-        with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=TRAINING) as meet:
-            self.strategy.set_threads()
-            self.mix.check(steps=self.phases)
-            tell_dropped(context, self.mix)
-            first, each, heldout, rewards = self.drawn()
-            if context.first_rank:
-                self.check_answers(rewards, [*first[:NUM_GOLD], *each], heldout[:NUM_GOLD])
-            else:
-                meet()  # until what is missing has been made, once
-            model, tokenizer = self.policy.obtain(context)
-            if context.first_rank:
-                self.check_lengths(model, tokenizer, [*heldout, *first, *each])
-                meet()
-            checkpoints = self.train(context, model, tokenizer, first, heldout, rewards)
-        if context.first_rank:
-            from r1lab.stages.report import write_report
-            from r1lab.stages.watch import RunTables
-
-            last, state = checkpoints.newest(context.say)
-            write_report(context, RunTables(context.folder), self.policy.describe(), last, state["seconds"])
-
-    def check_data(self) -> None:
-        """What can be known before there is a base."""
+    def read(self) -> Asked:
+        """The first questions, some of each source, those of the evaluation, and the rewards."""
         self.mix.check(steps=self.phases)
-        first, each, heldout, rewards = self.drawn()
-        self.check_answers(rewards, [*first[:NUM_GOLD], *each], heldout[:NUM_GOLD])
-
-    def drawn(self) -> tuple[list[Question], list[Question], list[Question], dict[str, Reward]]:
-        """The first questions, some of each source, those of the evaluation, and the rewards, told what is asked."""
         heldout = self.evaluation.heldout(self.mix)
         first, _ = self.mix.draw(self.mix.start(), max(self.plan.questions, NUM_GOLD), 0)
         rewards = informed(self.rewards, first[: self.plan.questions])
-        return first, self.mix.examples(NUM_EXAMPLES, self.phases), heldout, rewards
+        return Asked(first, self.mix.examples(NUM_EXAMPLES, self.phases), heldout, rewards)
 
-    def check_answers(self, rewards: Mapping[str, Reward], trained: list[Question], heldout: list[Question]) -> None:
+    def check(self, data: Asked) -> None:
         """Every prompt has a reward, and gold completions score full marks."""
-        check_aspects(rewards, trained)
-        for judging, judged in ((rewards, trained), (self.evaluation.judges(heldout), heldout)):
+        trained, heldout = [*data.first[:NUM_GOLD], *data.each], data.heldout[:NUM_GOLD]
+        check_aspects(data.rewards, trained)
+        for judging, judged in ((data.rewards, trained), (self.evaluation.judges(heldout), heldout)):
             with closing(Rubric(judging)) as rubric:
                 check_gold(rubric, self.template, judged)
 
-    def check_lengths(self, model: Any, tokenizer: Any, questions: list[Question]) -> None:
-        """No prompt is ever cut: these questions must leave room for the longest completion."""
-        longest = max(map(as_schedule(self.plan.max_new_tokens), self.phases))
-        room = model.config.max_position_embeddings - max(longest, self.evaluation.max_new_tokens)
-        check_prompt_tokens(self.template, questions, tokenizer, room)
+    def ready(self, context: Context, data: Asked, model: Any, tokenizer: Any) -> Asked:
+        """No prompt is ever cut: the questions must leave room for the longest completion."""
+        if context.first_rank:
+            tell_dropped(context, self.mix)
+            longest = max(map(as_schedule(self.plan.max_new_tokens), self.phases))
+            room = model.config.max_position_embeddings - max(longest, self.evaluation.max_new_tokens)
+            check_prompt_tokens(self.template, [*data.heldout, *data.first, *data.each], tokenizer, room)
+        return data
 
-    def train(self, context: Context, model: Any, tokenizer: Any, asked: list[Question], heldout: list[Question],
-              rewards: Mapping[str, Reward]) -> Checkpoints:  # fmt: skip
-        """Runs the phases that are not done yet, the first of which asks `asked`; returns the checkpoints."""
+    def finish(self, context: Context, data: Asked, worked: Checkpoints) -> None:
+        """Writes the report, and stores the policy."""
+        from r1lab.stages.report import write_report
+        from r1lab.stages.watch import RunTables
+
+        last, state = worked.newest(context.say)
+        write_report(context, RunTables(context.folder), self.policy.describe(), last, state["seconds"])
+
+    def work(self, context: Context, data: Asked, model: Any, tokenizer: Any) -> Checkpoints:
+        """Runs the phases that are not done yet; returns the checkpoints."""
         from r1lab.models.causal import CausalPolicy
         from r1lab.records.aside import Aside
         from r1lab.records.progress import RL_COLUMNS, track
@@ -156,7 +149,7 @@ class RLStage(Stage):
         from r1lab.stages.watch import Checkpointer, Evaluator, Recorder, RunTables
         from r1lab.training.checkpoint import Checkpoints
         from r1lab.training.grpo import GRPOModule, Phases, Recipe
-        from r1lab.training.memory import FitMemory
+        from r1lab.training.memory import FitMemory, GroupShape
         from r1lab.training.trainer import build_trainer, fit
 
         tables = RunTables(context.folder)
@@ -166,8 +159,8 @@ class RLStage(Stage):
         if state and state["step"] >= self.max_steps:
             return checkpoints
         with ExitStack() as stack:
-            rubric = stack.enter_context(closing(Rubric(rewards)))
-            judges = stack.enter_context(closing(Rubric(self.evaluation.judges(heldout))))
+            rubric = stack.enter_context(closing(Rubric(data.rewards)))
+            judges = stack.enter_context(closing(Rubric(self.evaluation.judges(data.heldout))))
             mirror = stack.enter_context(context.mirror())
             aside = stack.enter_context(closing(Aside()))
             policy = CausalPolicy(model, self.policy.compute())
@@ -181,11 +174,21 @@ class RLStage(Stage):
                 track(self.max_steps, "training", RL_COLUMNS, module.step, quiet=not context.first_rank)
             )
             judge = replace(collector, rubric=judges)
+            longest = max(len(self.template.prompt_ids(q, tokenizer)) for q in data.first)
+            group = GroupShape(longest, int(as_schedule(self.plan.max_new_tokens).bounds[1]), self.plan.group_size)
             callbacks = [
-                FitMemory(max(len(self.template.prompt_ids(q, tokenizer)) for q in asked), context.say),
+                FitMemory(group, self.plan.microbatch_tokens, self.plan.activation_checkpointing, context.say),
                 Recorder(tables, aside, rubric, self.fault_budget, progress, mirror),
                 Evaluator(
-                    tables, self.evaluation, judge, heldout, self.max_steps, context.seed, progress, mirror, context.say
+                    tables,
+                    self.evaluation,
+                    judge,
+                    data.heldout,
+                    self.max_steps,
+                    context.seed,
+                    progress,
+                    mirror,
+                    context.say,
                 ),
                 # last: a checkpoint vouches for the rows and evaluations before it
                 Checkpointer(checkpoints, tokenizer, self.checkpoint_steps, self.max_steps, newest, aside),

@@ -6,14 +6,13 @@ Cold-start data (paper v2, B.3.2), rejection sampling (B.3.3) and what reward mo
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 from r1lab.data.demonstrations import write_rows
 from r1lab.data.mix import Mix
@@ -22,21 +21,20 @@ from r1lab.disk import write_json_atomic
 from r1lab.engines.base import SamplingParams
 from r1lab.errors import DataError
 from r1lab.functional.schedules import require, require_integer
-from r1lab.processes import rank, together
-from r1lab.rewards.rubric import FaultBudget, Rubric, informed
+from r1lab.processes import rank, wait_for
+from r1lab.rewards.rubric import FaultBudget, Reward, Rubric, informed
 from r1lab.rollouts.products import Product, Row
 from r1lab.rollouts.screening import ResponseFilter, screened
-from r1lab.stages.base import Context, Stage
+from r1lab.stages.base import Context
 from r1lab.stages.dropped import tell_dropped
 from r1lab.stages.gold import NUM_GOLD, check_gold
 from r1lab.stages.policy import ModelChoice
+from r1lab.stages.policy_stage import PolicyStage
 from r1lab.text.columns import table
 from r1lab.training.strategy import Strategy
 from r1lab.types import Question, Rollout
 
 SAMPLING = ("r1lab.rollouts.collect", "r1lab.stages.watch", "r1lab.models.causal")
-"""What takes seconds to import, and every rank needs."""
-POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,9 +66,18 @@ class SamplePlan:
         return [range(start, min(start + self.chunk, questions)) for start in range(0, questions, self.chunk)]
 
 
+class Prompts(NamedTuple):
+    """What is asked, and the rewards, told of it."""
+
+    questions: list[Question]
+    rewards: Mapping[str, Reward]
+
+
 @dataclass(frozen=True)
-class SampleStage(Stage):
+class SampleStage(PolicyStage):
     """Several responses to each question; those that all filters leave are kept, and the product is made of them."""
+
+    imports: ClassVar[tuple[str, ...]] = SAMPLING
 
     policy: ModelChoice
     mix: Mix
@@ -104,56 +111,52 @@ class SampleStage(Stage):
         """The data files and the model folder, by content."""
         return self.mix.digests() | self.policy.digests()
 
-    def run(self, context: Context) -> None:
-        """Samples the chunks that are not there yet, and stores what is kept of all of them."""
-        context.say(self.policy.describe())
-        self.policy.prepare(context, self.mix.check)
-        with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=SAMPLING) as meet:
-            self.strategy.set_threads()
-            self.mix.check()
-            tell_dropped(context, self.mix)
-            questions = self.questions(context)
-            chunks = Chunks(context.folder / "chunks", self.plan.chunks(len(questions)), self.product)
-            rewards = informed(self.rewards, questions)
-            if context.first_rank:
-                with closing(Rubric(rewards)) as rubric:
-                    check_gold(rubric, self.template, questions[:NUM_GOLD])
-            else:
-                meet()  # until what is missing has been made, once
-            model, tokenizer = self.policy.obtain(context)
-            if context.first_rank:
-                room = model.config.max_position_embeddings - self.plan.max_new_tokens
-                check_prompt_tokens(self.template, questions, tokenizer, room)
-                meet()
-            self.sample(context, chunks, model, tokenizer, questions, rewards)
-        if context.first_rank:
-            chunks.wait(context.say)
-            if not chunks.kept:
-                raise DataError(
-                    f"Nothing is left: there are no {self.product.unit} to learn from.",
-                    ", ".join(f"{name} took {count}" for name, count in chunks.gone.most_common()),
-                    "Ask more questions (stage.plan.questions), sample more of each, or loosen a filter.",
-                )
-            stored = context.put(self.product.kind, lambda folder: chunks.merge(folder / self.product.file))
-            write_json_atomic(context.folder / "summary.json", {**chunks.summary, "path": str(stored.path)})
-            context.report(chunks.report())
-
-    def questions(self, context: Context) -> list[Question]:
-        """What is asked: the first questions of the mix, each once."""
+    def read(self) -> Prompts:
+        """The first questions of the mix, each once."""
+        self.mix.check()
         drawn, _ = self.mix.draw(self.mix.start(), self.plan.questions, 0)
-        found = list({question.id: question for question in drawn}.values())
-        if len(found) < len(drawn):
-            context.say(f"Of {len(drawn)} questions {len(drawn) - len(found)} are repetitions, which are not asked")
-        return found
+        questions = list({question.id: question for question in drawn}.values())
+        return Prompts(questions, informed(self.rewards, questions))
 
-    def sample(self, context: Context, chunks: Chunks, model: Any, tokenizer: Any, questions: Sequence[Question],
-               rewards: Mapping[str, Any]) -> None:  # fmt: skip
-        """This rank's chunks: sampled, judged, written. Raises what a reward or a fault budget raises."""
+    def check(self, data: Prompts) -> None:
+        """Gold completions score full marks."""
+        with closing(Rubric(data.rewards)) as rubric:
+            check_gold(rubric, self.template, data.questions[:NUM_GOLD])
+
+    def ready(self, context: Context, data: Prompts, model: Any, tokenizer: Any) -> Prompts:
+        """No prompt is cut: the questions must leave room for the longest response."""
+        if context.first_rank:
+            tell_dropped(context, self.mix)
+            if twice := self.plan.questions - len(data.questions):
+                context.say(f"Of {self.plan.questions} questions {twice} are repetitions, which are not asked")
+            room = model.config.max_position_embeddings - self.plan.max_new_tokens
+            check_prompt_tokens(self.template, data.questions, tokenizer, room)
+        return data
+
+    def finish(self, context: Context, data: Prompts, worked: Chunks) -> None:
+        """Stores what is kept of all chunks, once the ranks of other machines are through as well."""
+        wait_for(lambda: len(worked) - worked.done, "chunks", context.say)
+        if not worked.kept:
+            raise DataError(
+                f"Nothing is left: there are no {self.product.unit} to learn from.",
+                ", ".join(f"{name} took {count}" for name, count in worked.gone.most_common()),
+                "Ask more questions (stage.plan.questions), sample more of each, or loosen a filter.",
+            )
+        stored = context.put(self.product.kind, lambda folder: worked.merge(folder / self.product.file))
+        write_json_atomic(context.folder / "summary.json", {**worked.summary, "path": str(stored.path)})
+        context.report(worked.report())
+
+    def work(self, context: Context, data: Prompts, model: Any, tokenizer: Any) -> Chunks:
+        """This rank's chunks that are not there yet: sampled, judged, written.
+
+        Returns the chunks of all ranks. Raises what a reward or a fault budget raises.
+        """
         from r1lab.records.progress import track
         from r1lab.rollouts.collect import Collector
         from r1lab.stages.watch import RunTables
 
-        plan, own = self.plan, rank(self.strategy.local_size)
+        plan, own, questions = self.plan, rank(self.strategy.local_size), data.questions
+        chunks = Chunks(context.folder / "chunks", plan.chunks(len(questions)), self.product)
         todo = [number for number in range(own, len(chunks), self.strategy.world_size) if not chunks.has(number)]
         engine = self.engine(policy=self.policy.sampling(model, self.strategy), pad_id=tokenizer.pad_token_id)
         if context.first_rank and chunks.done:
@@ -161,7 +164,7 @@ class SampleStage(Stage):
         context.say(f"Sampling {len(questions):,} questions x {plan.samples}")
         total = sum(len(chunks.places[number]) for number in todo)
         with (
-            closing(Rubric(rewards)) as rubric,
+            closing(Rubric(data.rewards)) as rubric,
             track(total, "sampling", {"kept": "{:,.0f} kept"}, quiet=not context.first_rank) as progress,
         ):
             collector = Collector(engine, tokenizer, self.template, rubric)
@@ -180,6 +183,7 @@ class SampleStage(Stage):
                 chunks.write(number, made.rows, len(asked), sum(len(group.rollouts) for group in groups), gone)
                 done, kept = done + len(asked), kept + len(made.rows)
                 progress.update(done, kept=kept)
+        return chunks
 
 
 @dataclass(frozen=True)
@@ -207,13 +211,6 @@ class Chunks:
         self.folder.mkdir(exist_ok=True)
         write_rows(self._rows(number), rows)
         write_json_atomic(self._counts(number), {"questions": questions, "samples": samples, "gone": dict(gone)})
-
-    def wait(self, say: Callable[[str], None]) -> None:
-        """Until the ranks of other machines are through as well."""
-        if self.done < len(self):
-            say(f"Waiting for {len(self) - self.done} chunks of other machines")
-        while self.done < len(self):
-            time.sleep(POLL_SECONDS)
 
     @cached_property
     def kept(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,10 +19,10 @@ from r1lab.data.demonstrations import (
 from r1lab.data.digests import data_digest
 from r1lab.data.template import Template
 from r1lab.errors import ConfigError, DataError
-from r1lab.functional.schedules import Cosine, is_number, require, require_integer
-from r1lab.processes import together
-from r1lab.stages.base import Context, Stage
+from r1lab.functional.schedules import Cosine, is_number, require, require_choice, require_integer
+from r1lab.stages.base import Context
 from r1lab.stages.policy import ModelChoice
+from r1lab.stages.policy_stage import PolicyStage
 from r1lab.stages.supervised import train_steps
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
@@ -32,17 +31,16 @@ from r1lab.types import TrainingSample
 if TYPE_CHECKING:
     from r1lab.training.checkpoint import Checkpoints
 
-TRAINING = ("r1lab.training.trainer", "r1lab.training.sft", "r1lab.stages.watch")
-"""What takes seconds to import, and every rank needs."""
 CHECKED = 20_000
 """Demonstrations that are looked at before training begins; where there are more, evenly spaced ones."""
 
 
 @dataclass(frozen=True)
-class SFTStage(Stage):
+class SFTStage(PolicyStage):
     """Next-token training on the responses of demonstrations (paper v2, B.4.2 and B.4.3)."""
 
     outputs: ClassVar[tuple[str, ...]] = ("policy",)
+    imports: ClassVar[tuple[str, ...]] = ("r1lab.training.trainer", "r1lab.training.sft", "r1lab.stages.watch")
 
     policy: ModelChoice
     data: Mapping[str, str | None]
@@ -59,6 +57,8 @@ class SFTStage(Stage):
     """Context: demonstrations share rows of so many tokens; a longer one is refused."""
     microbatch_tokens: int
     """Most tokens of one forward and backward."""
+    activation_checkpointing: str | bool
+    """Whether activations are recomputed in the backward, layer by layer; "auto": where memory asks for it."""
     strategy: Strategy
     checkpoint_steps: int
     keep_checkpoints: int
@@ -68,6 +68,7 @@ class SFTStage(Stage):
         for name, low in lowest.items():
             require_integer(f"stage.{name}", getattr(self, name), low)
         require_integer("stage.microbatch_tokens", self.microbatch_tokens, self.row_tokens)
+        require_choice("stage.activation_checkpointing", self.activation_checkpointing, ("auto", True, False))
         require("stage.final_lr_share", self.final_lr_share, 0)
 
     @property
@@ -96,36 +97,23 @@ class SFTStage(Stage):
         files = {name: demonstrations_file(source) for name, source in self.sources.items() if not is_artifact(source)}
         return {f"data/{name}": data_digest(str(path)) for name, path in files.items()} | self.policy.digests()
 
-    def run(self, context: Context) -> None:
-        """Trains from wherever the run stands, and stores the policy."""
-        context.say(self.policy.describe())
-        self.policy.prepare(context, lambda: read_demonstrations(self.sources.values()))
-        with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=TRAINING) as meet:
-            self.strategy.set_threads()
-            shown = read_demonstrations(self.sources.values())
-            if not context.first_rank:
-                meet()  # until what is missing has been made, once
-            model, tokenizer = self.policy.obtain(context)
-            if context.first_rank:
-                self.check_examples(shown, tokenizer, model.config.max_position_embeddings)
-                meet()
-            checkpoints = self.train(context, model, tokenizer, shown)
-        if context.first_rank:
-            from r1lab.stages.report import write_sft_report
+    def read(self) -> Demonstrations:
+        """The demonstrations of all sources."""
+        return read_demonstrations(self.sources.values())
 
-            last, state = checkpoints.newest(context.say)
-            write_sft_report(context, self.policy.describe(), len(shown), last, state["seconds"])
-
-    def check_examples(self, shown: Demonstrations, tokenizer: Any, positions: int) -> None:
+    def ready(self, context: Context, data: Demonstrations, model: Any, tokenizer: Any) -> Demonstrations:
         """Demonstrations are what they were, and none is cut; of very many, evenly spaced ones are looked at."""
-        if self.row_tokens > positions:
-            raise ConfigError(
-                "The context is longer than the model's.",
-                f"stage.row_tokens={self.row_tokens}, max_position_embeddings={positions}",
-                f"stage.row_tokens={positions}",
-            )
-        for place in range(0, len(shown), -(-len(shown) // CHECKED)):
-            self.sample(shown, place, tokenizer)
+        if context.first_rank:
+            positions = model.config.max_position_embeddings
+            if self.row_tokens > positions:
+                raise ConfigError(
+                    "The context is longer than the model's.",
+                    f"stage.row_tokens={self.row_tokens}, max_position_embeddings={positions}",
+                    f"stage.row_tokens={positions}",
+                )
+            for place in range(0, len(data), -(-len(data) // CHECKED)):
+                self.sample(data, place, tokenizer)
+        return data
 
     def sample(self, shown: Demonstrations, place: int, tokenizer: Any) -> TrainingSample:
         """A demonstration as it is trained on. Raises DataError where it is longer than the context."""
@@ -138,14 +126,22 @@ class SFTStage(Stage):
             )
         return sample
 
-    def train(self, context: Context, model: Any, tokenizer: Any, shown: Demonstrations) -> Checkpoints:
+    def finish(self, context: Context, data: Demonstrations, worked: Checkpoints) -> None:
+        """Writes the report, and stores the policy."""
+        from r1lab.stages.report import write_sft_report
+
+        last, state = worked.newest(context.say)
+        write_sft_report(context, self.policy.describe(), len(data), last, state["seconds"])
+
+    def work(self, context: Context, data: Demonstrations, model: Any, tokenizer: Any) -> Checkpoints:
         """The steps that are not done yet; returns the checkpoints."""
         from r1lab.models.causal import CausalPolicy
         from r1lab.records.progress import PRETRAIN_COLUMNS
+        from r1lab.training.memory import FitMemory, Rows
         from r1lab.training.sft import SFTModule, ShowLoss
 
-        order = batches(len(shown), self.epochs, self.batch_size, context.seed)
-        context.say(f"Training on {len(shown):,} demonstrations, {self.epochs} times: {len(order):,} steps")
+        order = batches(len(data), self.epochs, self.batch_size, context.seed)
+        context.say(f"Training on {len(data):,} demonstrations, {self.epochs} times: {len(order):,} steps")
         lr = Cosine(self.optim.lr, self.optim.lr * self.final_lr_share, max(len(order) - 1, 1))
 
         def module() -> SFTModule:
@@ -153,7 +149,9 @@ class SFTStage(Stage):
             sizes = (self.row_tokens, self.microbatch_tokens, tokenizer.pad_token_id)
             return SFTModule(policy, replace(self.optim, lr=lr), *sizes)
 
+        rows = Rows(self.row_tokens, "row_tokens")
+        memory = FitMemory(rows, self.microbatch_tokens, self.activation_checkpointing, context.say)
         return train_steps(
-            context, self.strategy, order, lambda place: self.sample(shown, place, tokenizer), module, tokenizer,
-            PRETRAIN_COLUMNS, ShowLoss, self.checkpoint_steps, self.keep_checkpoints,
+            context, self.strategy, order, lambda place: self.sample(data, place, tokenizer), module, tokenizer,
+            PRETRAIN_COLUMNS, memory, ShowLoss, self.checkpoint_steps, self.keep_checkpoints,
         )  # fmt: skip

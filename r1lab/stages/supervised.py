@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lightning import Callback
 
     from r1lab.training.checkpoint import Checkpoints
+    from r1lab.training.memory import FitMemory
     from r1lab.training.updates import SupervisedModule
 
 
@@ -24,6 +25,7 @@ def train_steps(
     make: Callable[[], SupervisedModule],
     tokenizer: Any,
     columns: Mapping[str, str],
+    memory: FitMemory,
     show: Callable[[Any], Callback],
     checkpoint_steps: int,
     keep_checkpoints: int,
@@ -58,6 +60,7 @@ def train_steps(
             track(len(order), "training", columns, module.step, quiet=not context.first_rank)
         )
         callbacks = [
+            memory,
             show(progress),
             StepLog(log, mirror),
             # last: a checkpoint vouches for the rows before it

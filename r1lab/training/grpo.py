@@ -91,6 +91,10 @@ class GRPOModule(UpdatingModule):
         seconds = dict(self.clock.seconds)
         return {"phase": self.phase, "step": self.step, "cursor": dict(self.cursor), "seconds": seconds}
 
+    def take_microbatches(self, tokens: int) -> None:
+        plan = dataclasses.replace(self.recipe.plan, microbatch_tokens=tokens)
+        self.recipe = dataclasses.replace(self.recipe, plan=plan)
+
     def go_on(self, state: Mapping[str, Any]) -> None:
         """Takes up where `state` was written; weights and optimizer come with the checkpoint."""
         self.phase, self.step, self.cursor = state["phase"], state["step"], state["cursor"]

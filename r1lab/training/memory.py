@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import ClassVar, Protocol
 
 import lightning as L
 import torch
@@ -15,12 +15,9 @@ from torch import Tensor
 from r1lab.errors import ConfigError
 from r1lab.functional.logprobs import WORKING_BYTES
 from r1lab.functional.packing import pack
-from r1lab.functional.schedules import as_schedule
 from r1lab.models.causal import CausalPolicy, reshard
+from r1lab.training.updates import UpdatingModule
 from r1lab.types import PackedBatch, TrainingSample
-
-if TYPE_CHECKING:
-    from r1lab.training.grpo import GRPOModule
 
 PROBES = (8, 24)
 """Tokens of a prompt with one completion in the two probes: what a forward keeps is a line over its tokens."""
@@ -61,17 +58,19 @@ class Layout:
     """Whether activations are recomputed in the backward, layer by layer."""
 
 
-def layout(forecast: Forecast, room: int, longest: int, microbatch_tokens: int, checkpointing: str | bool) -> Layout:
+def layout(forecast: Forecast, room: int, shape: Shape, microbatch_tokens: int, checkpointing: str | bool) -> Layout:
     """The layout that fits into `room` bytes: as large as asked, or as large as fits where 0 tokens are asked for.
 
-    longest: tokens of the longest sequence, which no microbatch parts. Recomputing costs a forward more, so it is done
-    where nothing else fits. Raises ConfigError where it does not either; who sets checkpointing himself is believed.
+    Recomputing costs a forward more, so it is done where nothing else fits. Raises ConfigError where it does not
+    either; who sets checkpointing himself is believed.
 
-    >>> layout(Forecast(100, 10.0, 1.0), room=400, longest=20, microbatch_tokens=0, checkpointing="auto")
+    >>> row = Rows(20, "row_tokens")
+    >>> layout(Forecast(100, 10.0, 1.0), room=400, shape=row, microbatch_tokens=0, checkpointing="auto")
     Layout(tokens=30, checkpointing=False)
-    >>> layout(Forecast(100, 10.0, 1.0), room=400, longest=20, microbatch_tokens=80, checkpointing="auto")
+    >>> layout(Forecast(100, 10.0, 1.0), room=400, shape=row, microbatch_tokens=80, checkpointing="auto")
     Layout(tokens=80, checkpointing=True)
     """
+    longest, place = shape.longest, shape.place
     asked = max(microbatch_tokens, longest)
     for recomputed in (False, True) if checkpointing == "auto" else (checkpointing,):
         fits = forecast.most_tokens(room, recomputed)
@@ -81,35 +80,32 @@ def layout(forecast: Forecast, room: int, longest: int, microbatch_tokens: int, 
         "A microbatch does not fit into memory, not even with activations recomputed.",
         f"{asked:,} tokens need {forecast.bytes(asked, True) / 1e9:.1f} GB, {room / 1e9:.1f} GB can be used; "
         f"{forecast.fixed / 1e9:.1f} GB are weights, gradients, optimizer and reference",
-        (f"stage.plan.microbatch_tokens={fits} fits." if fits >= longest else
-         "The longest sequence alone does not fit: lower stage.plan.max_new_tokens, take more devices with "
+        (f"{place}.microbatch_tokens={fits} fits." if fits >= longest else
+         f"The longest sequence alone does not fit: lower {place}.{shape.limit}, take more devices with "
          "strategy=fsdp, or a smaller model.")
-        + " stage.plan.activation_checkpointing=true goes on without this check.",
+        + f" {place}.activation_checkpointing=true goes on without this check.",
     )  # fmt: skip
 
 
 class FitMemory(L.Callback):
     """Chooses the layout of a module's microbatches once its weights lie where they train."""
 
-    def __init__(self, prompt_tokens: int, say: Callable[[str], None]):
-        self.prompt_tokens, self.say = prompt_tokens, say
+    def __init__(self, shape: Shape, microbatch_tokens: int, checkpointing: str | bool, say: Callable[[str], None]):
+        self.shape, self.microbatch_tokens, self.checkpointing, self.say = shape, microbatch_tokens, checkpointing, say
 
-    def on_fit_start(self, trainer: L.Trainer, module: GRPOModule) -> None:
-        plan = module.recipe.plan
+    def on_fit_start(self, trainer: L.Trainer, module: UpdatingModule) -> None:
         room = int(USABLE * device_bytes(module.policy.device, trainer.num_devices))
-        new_tokens = int(as_schedule(plan.max_new_tokens).bounds[1])
-        group = GroupShape(self.prompt_tokens, new_tokens, plan.group_size)
-        found = forecast(module.policy, group, [model for name, model in module.models.items() if name != "policy"])
-        longest = self.prompt_tokens + new_tokens
-        chosen = layout(found, room, longest, plan.microbatch_tokens, plan.activation_checkpointing)
+        others = [model for name, model in module.models.items() if name != "policy"]
+        found = forecast(module.policy, self.shape, others)
+        chosen = layout(found, room, self.shape, self.microbatch_tokens, self.checkpointing)
         if chosen.checkpointing:
             for model, _ in module.trained.values():
                 recompute(model)
-        if chosen.checkpointing or not plan.microbatch_tokens:
+        if chosen.checkpointing or not self.microbatch_tokens:
             recomputed = ", activations are recomputed in the backward" if chosen.checkpointing else ""
             need = found.bytes(chosen.tokens, chosen.checkpointing)
             self.say(f"Microbatches of {chosen.tokens:,} tokens: {need / 1e9:.1f} of {room / 1e9:.1f} GB{recomputed}")
-        module.recipe = replace(module.recipe, plan=replace(plan, microbatch_tokens=chosen.tokens))
+        module.take_microbatches(chosen.tokens)
 
 
 def recompute(policy: CausalPolicy) -> None:
@@ -120,13 +116,13 @@ def recompute(policy: CausalPolicy) -> None:
     enable({"use_reentrant": False})
 
 
-def forecast(policy: CausalPolicy, group: GroupShape, others: Iterable[CausalPolicy] = ()) -> Forecast:
+def forecast(policy: CausalPolicy, shape: Shape, others: Iterable[CausalPolicy] = ()) -> Forecast:
     """The forecast of a policy that trains beside others; computes two short forwards, on all ranks alike."""
     config = policy.config
     models = (policy, *others)
     # weights, gradients and two moments
     weights = sum(local_bytes(p) * (4 if p.requires_grad else 1) for model in models for p in model.parameters())
-    probes = [group.probe(tokens).to(policy.device) for tokens in PROBES]
+    probes = [shape.probe(tokens).to(policy.device) for tokens in PROBES]
     few, many = (saved_bytes(policy, probe) for probe in probes)
     reshard(policy)
     per_token = (many - few) / (probes[1].num_tokens - probes[0].num_tokens)
@@ -136,13 +132,55 @@ def forecast(policy: CausalPolicy, group: GroupShape, others: Iterable[CausalPol
     return Forecast(int(weights + converted) + WORKING_BYTES, per_token, kept + per_token / config.num_hidden_layers)
 
 
+class Shape(Protocol):
+    """What is trained on, as far as memory goes."""
+
+    place: str
+    """Where the settings stand that decide its size."""
+    limit: str
+    """The setting that bounds its longest sequence."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens of what no microbatch parts."""
+        ...
+
+    def probe(self, tokens: int) -> PackedBatch:
+        """A small batch in these proportions."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of texts, each read once: what supervised training sees."""
+
+    longest: int
+    limit: str
+    place: ClassVar[str] = "stage"
+
+    def probe(self, tokens: int) -> PackedBatch:
+        """A text of so many tokens, of which all but the first count.
+
+        >>> Rows(256, "row_tokens").probe(8).num_tokens
+        8
+        """
+        ids = torch.zeros(tokens, dtype=torch.long)
+        return pack([[[TrainingSample(ids[:1], ids[1:], ids[1:].float(), 1.0)]]], pad_id=0)
+
+
 @dataclass(frozen=True)
 class GroupShape:
-    """What is trained on: completions behind one prompt, each of which attends to its keys by a copy of its own."""
+    """Completions behind one prompt, each of which attends to its keys by a copy of its own."""
 
     prompt_tokens: int
     new_tokens: int
     size: int
+    place: ClassVar[str] = "stage.plan"
+    limit: ClassVar[str] = "max_new_tokens"
+
+    @property
+    def longest(self) -> int:
+        return self.prompt_tokens + self.new_tokens
 
     def probe(self, tokens: int) -> PackedBatch:
         """A group in these proportions whose prompt and completion have so many tokens together.
@@ -150,7 +188,7 @@ class GroupShape:
         >>> GroupShape(prompt_tokens=300, new_tokens=100, size=16).probe(8).num_tokens  # 6 + 16 * 2
         38
         """
-        new = min(max(1, round(tokens * self.new_tokens / (self.prompt_tokens + self.new_tokens))), tokens - 1)
+        new = min(max(1, round(tokens * self.new_tokens / self.longest)), tokens - 1)
         ids = torch.zeros(tokens, dtype=torch.long)
         prompt, completion = ids[new:], ids[:new]
         return pack([[[TrainingSample(prompt, completion, completion.float(), 1.0)] * self.size]], pad_id=0)
@@ -168,9 +206,9 @@ def saved_bytes(policy: CausalPolicy, batch: PackedBatch) -> int:
         return tensor
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        logprobs, _ = policy.score(batch, 1.0)
+        outputs = policy.trained_outputs(batch)
     # the graph has kept every tensor alive until here, so no two had one address
-    del logprobs
+    del outputs
     return sum(held.values())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from r1lab.functional.advantages import Advantage
 from r1lab.functional.aggregate import Counts
 from r1lab.functional.corrections import Uncorrected
 from r1lab.functional.kl import KL
@@ -29,8 +30,7 @@ class Objective:
     loss = aggregate( correction * surrogate(pi_theta / pi_old, A) + kl.coef * KL(pi_theta || pi_ref) )
     """
 
-    advantage: Callable[[Tensor], Tensor]
-    """rewards [G] of one group -> advantages [G]."""
+    advantage: Advantage
     surrogate: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
     """(logprobs, old_logprobs, advantages) [R, T] -> (loss, clipped) [R, T]."""
     kl: KL

@@ -39,6 +39,10 @@ class RewardModel(CausalPolicy):
         with self.precision():
             return self.over(batch, read).float()
 
+    def trained_outputs(self, batch: PackedBatch) -> Tensor:
+        """What a loss is made of: scores [S]."""
+        return self.scores(batch)
+
 
 def classifier_of(model: PreTrainedModel) -> PreTrainedModel:
     """A sequence classifier around the body of a causal language model; its head begins with zeros."""

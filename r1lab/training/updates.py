@@ -41,6 +41,10 @@ class UpdatingModule(L.LightningModule):
         """Those of the models that learn, each with what makes its optimizer, in the order of the optimizers."""
         return {"policy": (self.policy, self.optim)}
 
+    def take_microbatches(self, tokens: int) -> None:
+        """Has each forward and backward take at most so many tokens."""
+        raise NotImplementedError
+
     def configure_model(self) -> None:
         """Shards the models where the strategy asks for it."""
         mesh = self.device_mesh
@@ -97,6 +101,9 @@ class SupervisedModule(UpdatingModule):
     def state(self) -> dict[str, Any]:
         """What resuming needs beside weights and optimizer, as plain JSON."""
         return {"step": self.step, "metrics": self.metrics, "seconds": dict(self.clock.seconds)}
+
+    def take_microbatches(self, tokens: int) -> None:
+        self.microbatch_tokens = tokens
 
     def go_on(self, state: Mapping[str, Any]) -> None:
         """Takes up where `state` was written; weights and optimizer come with the checkpoint."""

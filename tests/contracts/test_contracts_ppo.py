@@ -1,5 +1,6 @@
 """PPO with a critic: killed and resumed it is the same bit for bit, its critic and the critic's optimizer too."""
 
+import json
 import shutil
 
 import pytest
@@ -32,3 +33,13 @@ def test_the_critic_decides(whole, tmp_path):
     shutil.copytree(whole / "artifacts", tmp_path / "artifacts")
     finish(tmp_path, *PPO, "objective.critic.lam=1.0")
     assert essence(tmp_path)["weights"] != essence(whole)["weights"]
+
+
+def test_a_critic_needs_no_group(whole, tmp_path):
+    """One completion a question trains: its value, not the others of its group, is what it is compared with."""
+    shutil.copytree(whole / "artifacts", tmp_path / "artifacts")
+    finish(tmp_path, *PPO, "stage.plan.group_size=1", "stage.plan.questions=16")
+    base, trained = (essence(root)["weights"] for root in (whole, tmp_path))
+    assert trained != base
+    lines = [json.loads(line) for line in next(tmp_path.rglob("log.jsonl")).read_text().splitlines()]
+    assert all(line["grad_norm"] > 0 for line in lines), lines

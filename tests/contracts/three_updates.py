@@ -29,7 +29,7 @@ from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import KeepAll, Refilled
 from r1lab.training.baseline import ValueBaseline
 from r1lab.training.grpo import GRPOModule, Phases, Recipe
-from r1lab.training.memory import FitMemory
+from r1lab.training.memory import FitMemory, GroupShape
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
@@ -74,7 +74,8 @@ def main(kind: str, devices: str, folder: str, how: str = "") -> None:
         weights = {"new": 2, "hard": 1, "medium": 2, "easy": 1}
         mix = dataclasses.replace(mix, difficulty=Difficulty(weights, 0.25, 0.75, "random"))
     module = GRPOModule(policy, Collector(engine, tokenizer, template, rubric), recipe, seed=0, cursor=mix.start())
-    trainer = build_trainer(Strategy(kind, int(devices), 1, "cpu", 1, 1), [FitMemory(prompt_tokens=100, say=print)])
+    memory = FitMemory(GroupShape(100, plan.max_new_tokens, plan.group_size), plan.microbatch_tokens, "auto", print)
+    trainer = build_trainer(Strategy(kind, int(devices), 1, "cpu", 1, 1), [memory])
     trainer.fit(module, Phases(mix, module, last=3, rank=trainer.global_rank, world_size=trainer.world_size))
     assert module.step == 3
     export(model, tokenizer, Path(folder))

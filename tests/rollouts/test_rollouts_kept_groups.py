@@ -32,5 +32,10 @@ def test_two_judged_completions_can_be_compared():
     assert kept(KeepAll()) == [0, 1, 4]
 
 
+def test_one_completion_trains_alone_where_no_more_were_sampled():
+    alone = [group(0, 1.0), group(1, None), group(2, 0.0)]
+    assert [g.index for g in KeepAll()(alone)] == [0, 2]
+
+
 def test_equal_rewards_teach_nothing():
     assert kept(Informative()) == [0, 4]

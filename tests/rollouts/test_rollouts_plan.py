@@ -16,12 +16,12 @@ PLAN = RolloutPlan(
 def test_the_paper_fits_on_any_power_of_two_ranks_up_to_32():
     assert PLAN.updates == 16
     for world_size in (1, 2, 4, 8, 16, 32):
-        assert PLAN.faults(world_size) == []
-    assert PLAN.faults(64) and PLAN.faults(3)
+        assert PLAN.faults(world_size, 2) == []
+    assert PLAN.faults(64, 2) and PLAN.faults(3, 2)
 
 
 def test_every_fault_at_once_with_values_that_fit():
-    faults = dataclasses.replace(PLAN, minibatches=15, group_size=1, old_logprobs="guess").faults(1)
+    faults = dataclasses.replace(PLAN, minibatches=15, group_size=1, old_logprobs="guess").faults(1, 2)
     assert len(faults) == 3
     # divisors of 512 nearest to 15: 16, 8, 32; multiples of 15 around 512: 510, 525
     assert "8, 16, 32" in faults[1] and "510, 525" in faults[1]

@@ -59,3 +59,9 @@ def test_nothing_runs_twice_and_another_seed_alone_is_new(whole):
 def test_nothing_to_compare_is_said(tmp_path):
     told = said(tmp_path, "stage.seeds=[]", status=1)
     assert "nothing to compare" in told and "experiments=clip_bounds" in told
+
+
+def test_a_number_that_no_evaluation_has_is_told_before_anything_runs(tmp_path):
+    told = said(tmp_path, "+stage.shows.reading=scores.readable", "+stage.shows.easy=accuracy_by_level.1", status=1)
+    assert "reading: scores.readable is no number of stage.arms.warm" in told and "scores.format" in told
+    assert "easy" not in told and not list(tmp_path.iterdir())

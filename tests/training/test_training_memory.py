@@ -1,7 +1,6 @@
 """The memory forecast against what a forward really keeps, and recomputed activations against kept ones."""
 
 import doctest
-from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,8 +11,19 @@ from r1lab.functional.logprobs import WORKING_BYTES
 from r1lab.functional.packing import microbatches
 from r1lab.models.causal import CausalPolicy
 from r1lab.training import memory
-from r1lab.training.memory import FitMemory, Forecast, GroupShape, Layout, forecast, layout, recompute, saved_bytes
+from r1lab.training.memory import (
+    FitMemory,
+    Forecast,
+    GroupShape,
+    Layout,
+    Rows,
+    forecast,
+    layout,
+    recompute,
+    saved_bytes,
+)
 from r1lab.training.reference import frozen_copy
+from r1lab.training.reward_model import RewardModel, classifier_of
 from r1lab.types import TrainingSample
 
 FAMILIES = ["deepseek_v3", "llama"]
@@ -58,48 +68,54 @@ def test_recomputed_activations_give_the_same_gradient_and_are_not_kept(family, 
 
 def test_what_does_not_fit_is_told_with_what_does():
     found = Forecast(fixed=10**9, per_token=1e6, per_token_checkpointed=1e5)
-    assert layout(found, 3 * 10**9, 1000, 1500, "auto") == Layout(1500, False)
-    assert layout(found, 3 * 10**9, 1000, 2500, "auto") == Layout(2500, True)
-    assert layout(found, 3 * 10**9, 1000, 2500, False) == Layout(2500, False), "who says so is believed"
-    assert layout(found, 3 * 10**9, 1000, 0, "auto") == Layout(2000, False)
-    assert layout(found, 3 * 10**9, 5000, 0, "auto") == Layout(20_000, True)
-    with pytest.raises(ConfigError, match="microbatch_tokens=20000 fits"):
-        layout(found, 3 * 10**9, 1000, 30_000, "auto")
-    with pytest.raises(ConfigError, match="longest sequence alone does not fit"):
-        layout(found, 3 * 10**9, 30_000, 0, "auto")
+
+    def rows(longest):
+        return Rows(longest, "row_tokens")
+
+    assert layout(found, 3 * 10**9, rows(1000), 1500, "auto") == Layout(1500, False)
+    assert layout(found, 3 * 10**9, rows(1000), 2500, "auto") == Layout(2500, True)
+    assert layout(found, 3 * 10**9, rows(1000), 2500, False) == Layout(2500, False), "who says so is believed"
+    assert layout(found, 3 * 10**9, rows(1000), 0, "auto") == Layout(2000, False)
+    assert layout(found, 3 * 10**9, rows(5000), 0, "auto") == Layout(20_000, True)
+    with pytest.raises(ConfigError, match=r"stage\.microbatch_tokens=20000 fits"):
+        layout(found, 3 * 10**9, rows(1000), 30_000, "auto")
+    with pytest.raises(ConfigError, match=r"longest sequence alone does not fit: lower stage\.row_tokens"):
+        layout(found, 3 * 10**9, rows(30_000), 0, "auto")
 
 
 def recomputes(policy):
     return policy.model.model.layers[0].gradient_checkpointing
 
 
-@dataclass(frozen=True)
-class Plan:
-    max_new_tokens: int = 50
-    group_size: int = 4
-    microbatch_tokens: int = 1000
-    activation_checkpointing: str = "auto"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    plan: Plan
+def module_of(policy):
+    module = SimpleNamespace(policy=policy, models={"policy": policy}, trained={"policy": (policy, None)}, tokens=None)
+    module.take_microbatches = lambda tokens: setattr(module, "tokens", tokens)
+    return module
 
 
 def test_a_small_device_recomputes_and_says_so(tiny_model, monkeypatch):
     policy = CausalPolicy(tiny_model("llama"))
     policy.train()
-    trained = {"policy": (policy, None)}
-    module = SimpleNamespace(policy=policy, models={"policy": policy}, trained=trained, recipe=Recipe(Plan()))
-    said, need = [], forecast(policy, GroupShape(20, 50, 4))
+    module, said, group = module_of(policy), [], GroupShape(20, 50, 4)
+    need = forecast(policy, group)
     for room in (need.bytes(1200, False), need.bytes(1200, True)):
         monkeypatch.setattr(memory, "device_bytes", lambda *_, room=room: room / memory.USABLE)
-        FitMemory(20, said.append).on_fit_start(SimpleNamespace(num_devices=1), module)
-        assert recomputes(policy) == bool(said)
+        FitMemory(group, 1000, "auto", said.append).on_fit_start(SimpleNamespace(num_devices=1), module)
+        assert recomputes(policy) == bool(said) and module.tokens == 1000
     assert len(said) == 1 and "1,000 tokens" in said[0] and "recomputed" in said[0]
-    module.recipe = replace(module.recipe, plan=Plan(microbatch_tokens=0))
-    FitMemory(20, said.append).on_fit_start(SimpleNamespace(num_devices=1), module)
-    assert module.recipe.plan.microbatch_tokens > 1000
+    FitMemory(group, 0, "auto", said.append).on_fit_start(SimpleNamespace(num_devices=1), module)
+    assert module.tokens > 1000
+
+
+def test_rows_of_texts_and_a_reward_model_are_foretold_too(tiny_model):
+    rows = Rows(500, "row_tokens")
+    for model in (CausalPolicy(tiny_model("llama")), RewardModel(classifier_of(tiny_model("llama")))):
+        found, large = forecast(model, rows), rows.probe(150)
+        assert large.num_tokens == 150
+        assert found.per_token * 150 == pytest.approx(saved_bytes(model, large), rel=0.15)
+        plain = saved_bytes(model, large)
+        recompute(model.train())
+        assert saved_bytes(model, large) < 0.5 * plain
 
 
 def test_dropout_is_taken_out_of_a_policy(tiny_model):
