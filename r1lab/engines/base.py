@@ -48,6 +48,11 @@ class Engine(Protocol):
     version: int
     """Number of optimizer steps behind the weights it samples with; every completion is tagged with it."""
 
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """Ids with which the model itself ends a text."""
+        ...
+
     def generate(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[tuple[int, list[Completion]]]:
         """Yields (index of the request, its completions in the order of its seeds), whole groups, as they finish."""
         ...

@@ -23,8 +23,10 @@ def draw(logits: Tensor, noise: Tensor, params: SamplingParams) -> tuple[Tensor,
     logits = logits.float()
     if params.temperature not in (0, 1):
         logits.div_(params.temperature)
+    # of the logits: what differs little may be equal as probabilities
+    greedy = logits.argmax(dim=-1) if params.temperature == 0 else None
     probs = torch.softmax(logits, dim=-1, out=logits)
-    ids = probs.argmax(dim=-1) if params.temperature == 0 else invert(restrict(probs, params), noise)
+    ids = invert(restrict(probs, params), noise) if greedy is None else greedy
     return ids, probs.gather(1, ids[:, None]).squeeze(1).log()
 
 

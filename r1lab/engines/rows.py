@@ -81,9 +81,12 @@ class RowCache(Cache):
                 buffer.flatten(0, 2).index_copy_(0, self._flat_places(buffer), states.flatten(0, 2))
 
     def prepend(self, prompts: dict[tuple[int, int], Tensor], owner: Tensor, lengths: Tensor) -> None:
-        """Puts a prompt before what each row holds: of each layer and kind [P, H, Lp, D]; owner, lengths [n]."""
+        """Puts a prompt before what each row holds: of each layer and kind [P, H, Lp, D]; owner, lengths [n].
+
+        From then on there is memory for these rows alone.
+        """
         longest, held = int(lengths.max()), self.lengths.tolist()
-        self.max_tokens += longest
+        self.max_rows, self.max_tokens = len(self), self.max_tokens + longest
         for key, read in prompts.items():
             old = self.buffers.get(key)  # None where no row has written anything yet
             capacity = longest + (0 if old is None else old.shape[2])

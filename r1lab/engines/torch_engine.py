@@ -34,6 +34,13 @@ class TorchEngine:
     """Completions that are written at once; more requests wait for room. A larger group is written alone."""
     version: int = 0
 
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """Those of the model's generation config: Llama 3 has three."""
+        generation = getattr(self.policy.model, "generation_config", None)
+        ids = generation.eos_token_id if generation is not None else None
+        return () if ids is None else (ids,) if isinstance(ids, int) else tuple(ids)
+
     def generate(self, requests: Sequence[Request], params: SamplingParams) -> Iterator[tuple[int, list[Completion]]]:
         """Yields (index of the request, its completions) as groups finish; see `Engine`."""
         training = self.policy.training
@@ -73,7 +80,8 @@ class Batch:
         self.written: dict[int, list] = {place: [None] * size for place, size in enumerate(sizes)}
         """By request what is finished: (ids, logprobs, ended by a stop id) for each completion."""
         longest = max((len(request.prompt_ids) for request in requests), default=0)
-        self.decoder = Decoder(policy) if is_written_out(policy.model) else None
+        with torch.no_grad():
+            self.decoder = Decoder(policy) if is_written_out(policy.model) else None
         if self.decoder is None:
             self.cache = RowCache(self.max_rows, longest + params.max_new_tokens)
         else:

@@ -24,6 +24,10 @@ SHORT = (torch.bfloat16, torch.float16)
 """Types that products are computed in while weights keep a longer one."""
 
 
+LOGIT_SCALES = ("logits_scaling", "logit_scale", "final_logit_softcapping", "lm_head_multiplier", "dim_model_base")
+"""What families of transformers call a factor or a bound of logits (Granite, Cohere, Gemma 2, Falcon-H1, MiniCPM)."""
+
+
 class CausalPolicy(nn.Module):
     """Wraps a transformers causal LM; one forward serves sampling and training, so that sharding hooks see every call.
 
@@ -35,6 +39,7 @@ class CausalPolicy(nn.Module):
         self.model = model
         self.compute_dtype = compute_dtype
         check_attention(model)
+        check_head(model)
         self.takes_tiles = take_tiles(model)
         without_dropout(model)
         # transformers renames it in 5.24 and takes the old name with a warning
@@ -143,6 +148,17 @@ def check_attention(model: nn.Module) -> None:
             "A model with a sliding window cannot be trained here: its layers would see beyond it.",
             f"sliding_window={window}, max_position_embeddings={config.max_position_embeddings}",
             f"Set max_position_embeddings to {window} in its config.json if no text is longer.",
+        )
+
+
+def check_head(model: nn.Module) -> None:
+    """Logits here are the head's own; a model that scales or caps them behind it is refused. Raises ModelError."""
+    found = {name: getattr(model.config, name, None) for name in LOGIT_SCALES}
+    if scaled := {name: value for name, value in found.items() if value not in (None, 1, 1.0)}:
+        raise ModelError(
+            "A model whose logits are scaled behind its head cannot be used here: its probabilities would be others.",
+            f"{model.config.model_type}: " + ", ".join(f"{name}={value}" for name, value in scaled.items()),
+            "Take a model of another family: llama, qwen2, qwen3, deepseek_v3, mistral, olmo2, phi3, ...",
         )
 
 

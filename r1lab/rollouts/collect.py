@@ -29,8 +29,9 @@ class Collector:
 
     @property
     def stop_ids(self) -> tuple[int, ...]:
-        """Ids that end a completion: the tokenizer's end token and what the template adds."""
-        return (self.tokenizer.eos_token_id, *self.template.stop_ids(self.tokenizer))
+        """Ids that end a completion: the tokenizer's end token, the model's own, and what the template adds."""
+        ends = (self.tokenizer.eos_token_id, *self.engine.end_ids, *self.template.stop_ids(self.tokenizer))
+        return tuple(dict.fromkeys(ends))
 
     def __call__(
         self,

@@ -43,11 +43,19 @@ class SomeBroken(RandomReward):
         ]
 
 
+class Inexact(TorchEngine):
+    """A sampler whose logprobs are not those of the policy."""
+
+    def generate(self, requests, params):
+        for place, completions in super().generate(requests, params):
+            yield place, [dataclasses.replace(c, logprobs=c.logprobs - 0.3) for c in completions]
+
+
 def trained(model, tokenizer, phases=1, reward=None, plan=PLAN, ref_refresh_steps=0, kl_coef=0.1, lr=1e-2,
-            max_grad_norm=1.0, selection=None):  # fmt: skip
+            max_grad_norm=1.0, selection=None, engine=TorchEngine):  # fmt: skip
     policy = CausalPolicy(model)
     collector = Collector(
-        TorchEngine(policy, tokenizer.pad_token_id, 64), tokenizer, R1ZeroTemplate(),
+        engine(policy, tokenizer.pad_token_id, 64), tokenizer, R1ZeroTemplate(),
         Rubric({"random": reward or RandomReward(weight=1.0, seed=0)}),
     )  # fmt: skip
     objective = Objective(GroupNormalized(1e-6, 0), Clipped(0.2, 0.2), KL(kl_coef, "k3"), SequenceMean())
@@ -91,6 +99,19 @@ def test_both_sources_of_old_logprobs_make_the_same_update(tiny_model, tokenizer
     )
     for a, b in zip(reference.policy.parameters(), other.policy.parameters()):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
+
+
+def test_recomputed_logprobs_make_up_for_a_sampler_that_is_not_exact(tiny_model, tokenizer):
+    def weights(engine, source):
+        plan = dataclasses.replace(PLAN, old_logprobs=source)
+        module = trained(tiny_model(dtype=torch.float64), tokenizer, plan=plan, engine=engine)
+        assert (module.report.metrics["mismatch_max"] > 0.2) == (engine is Inexact)
+        return torch.cat([p.detach().flatten() for p in module.policy.parameters()])
+
+    exact = weights(TorchEngine, "recompute")
+    torch.testing.assert_close(weights(Inexact, "recompute"), exact)
+    # the second minibatch has its ratio against what the sampler said
+    assert (weights(Inexact, "sampler") - exact).abs().max() > 1e-3
 
 
 def test_a_broken_score_does_not_train(tiny_model, tokenizer):

@@ -5,6 +5,7 @@ import torch
 
 from r1lab.engines.base import Request, SamplingParams
 from r1lab.engines.decoder import is_written_out
+from r1lab.engines.layers import BLOCK, SMALL
 from r1lab.engines.torch_engine import Batch, TorchEngine
 from r1lab.errors import ModelError
 from r1lab.models.causal import CausalPolicy
@@ -74,6 +75,37 @@ def test_logits_are_those_of_a_forward_over_the_whole_sequence(name, dtype):
             error = (found[row] - expected).norm() / expected.norm()
             # bfloat16 has 8 bits: layers round on different ways to the same
             assert error < (2e-6 if dtype is None else 4e-2)
+
+
+@pytest.mark.parametrize("num_rows", [1, 3, 7, 9, 17, 33, 65])
+def test_rows_that_are_filled_up_and_logits_that_are_turned_in_blocks(num_rows):
+    """Weights large enough that columns are filled up, and a vocabulary of several blocks."""
+    model = built("llama", hidden_size=384, intermediate_size=512, num_hidden_layers=1, vocab_size=5000)
+    assert model.lm_head.weight.shape[0] > 2 * BLOCK and model.model.layers[0].mlp.up_proj.weight.numel() > SMALL
+    prompt = torch.randint(0, 5000, (6,))
+    engine = TorchEngine(CausalPolicy(model), 0, num_rows)
+    ((_, group),) = engine.generate([Request(prompt, tuple(range(num_rows)))], SamplingParams(3))
+    ids = torch.stack([completion.ids for completion in group])
+    with torch.no_grad():
+        logits = model(torch.cat([prompt.expand(num_rows, -1), ids], dim=1)).logits[:, 5:-1]
+    expected = logits.log_softmax(-1).gather(2, ids[..., None])[..., 0]
+    torch.testing.assert_close(torch.stack([c.logprobs for c in group]), expected, atol=1e-4, rtol=0)
+    assert num_rows == 1 or len(ids.unique(dim=0)) > num_rows // 2
+
+
+@pytest.mark.parametrize("family, scale", [("granite", {"logits_scaling": 8.0}), ("cohere", {"logit_scale": 0.25})])
+def test_logits_that_a_model_scales_behind_its_head_are_refused(family, scale):
+    FAMILIES[family] = {}
+    with pytest.raises(ModelError, match=next(iter(scale))):
+        CausalPolicy(built(family, **scale))
+    CausalPolicy(built(family, **dict.fromkeys(scale, 1.0)))
+
+
+def test_the_model_itself_names_further_ends():
+    model = built("llama")
+    assert TorchEngine(CausalPolicy(model), 0, 8).end_ids == (0,)
+    model.generation_config.eos_token_id = [7, 300]
+    assert TorchEngine(CausalPolicy(model), 0, 8).end_ids == (7, 300)
 
 
 @pytest.mark.parametrize("wrong", [{"hidden_act": "gelu"}, {"use_sliding_window": True, "max_window_layers": 1}])

@@ -80,7 +80,7 @@ def test_rows_come_leave_and_move_and_attend_to_their_own_prompt():
 @pytest.mark.parametrize("steps", [0, 1, 150])
 def test_few_rows_that_took_their_prompts_attend_to_the_same(steps):
     torch.manual_seed(0)
-    cache, twin = GroupCache(8, 400, torch.float64), Twin()
+    cache, twin = GroupCache(1000, 400, torch.float64), Twin()
     admit(cache, twin, [5, 3, 4], [0, 0, 1, 2, 2])
     for _ in range(steps):  # after none there is no buffer yet, and after 150 it has grown
         step(cache, twin)
@@ -88,6 +88,7 @@ def test_few_rows_that_took_their_prompts_attend_to_the_same(steps):
     cache.absorb()
     for _ in range(3):
         step(cache, twin)
+    assert {buffer.shape[0] for buffer in cache.written.buffers.values()} == {4}, "memory of the rows that are left"
     leave(cache, twin, [1], [3], 3)
     cache.absorb()  # twice does no harm
     for _ in range(140):

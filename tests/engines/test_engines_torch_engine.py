@@ -92,6 +92,11 @@ def test_draw_follows_the_distribution():
     assert logprobs[ids == 1][0] == pytest.approx(torch.log(expected[1]).item(), abs=1e-5)
 
 
+def test_greedy_takes_the_largest_logit_where_probabilities_are_equal():
+    logits = torch.tensor([[0.0, 2e-8, 3e-8, 0.0]])
+    assert draw(logits, torch.zeros(1), SamplingParams(1, temperature=0.0))[0].tolist() == [2]
+
+
 def test_draw_finds_the_place_of_the_running_sum_in_any_block():
     torch.manual_seed(0)
     weights = torch.rand(64, 1000, dtype=torch.float64).float()  # four blocks, the last one not full
