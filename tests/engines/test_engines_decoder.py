@@ -94,8 +94,8 @@ def test_rows_that_are_filled_up_and_logits_that_are_turned_in_blocks(num_rows):
 
 
 @pytest.mark.parametrize("family, scale", [("granite", {"logits_scaling": 8.0}), ("cohere", {"logit_scale": 0.25})])
-def test_logits_that_a_model_scales_behind_its_head_are_refused(family, scale):
-    FAMILIES[family] = {}
+def test_logits_that_a_model_scales_behind_its_head_are_refused(family, scale, monkeypatch):
+    monkeypatch.setitem(FAMILIES, family, {})
     with pytest.raises(ModelError, match=next(iter(scale))):
         CausalPolicy(built(family, **scale))
     CausalPolicy(built(family, **dict.fromkeys(scale, 1.0)))
