@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from r1lab.config import paths, schema
 from r1lab.config.build import build
+from r1lab.stages.pipeline import Pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
@@ -201,6 +202,27 @@ def test_the_pipeline_is_the_paper_s():
         "rewards.harmless.model.source": "reward_safety.reward_model",
     }  # fmt: skip
     assert taken["student_rl"] == {} and nodes["student_rl"]["choices"] == nodes["distilled"]["choices"]
+
+
+@pytest.mark.parametrize("model", ["smollm2_135m", "folder"])
+def test_the_pipeline_takes_a_model_that_is_not_trained_here(model):
+    stage, overrides = composed("stage=r1", f"model={model}")["stage"], [f"model={model}"]
+    pipeline = Pipeline(stage["nodes"], stage["common"], {}, overrides)
+    written = ("general_data", "distilled", "evaluate_distilled", "student_rl", "evaluate_student_rl")
+    for name in ("r1zero", "dev3", "r1", "evaluate_r1", *written):
+        policy = pipeline.node(name).compose(overrides, {}).model
+        if name in written:
+            assert set(policy.local.corpus.weights) == {"math", "logic", "helpful", "harmless"}, "read what is asked"
+        else:
+            assert (policy.name, policy.local) == (model, None)
+
+
+def test_rewards_of_rl_over_all_scenarios_can_be_others():
+    """A control: none of the checkers is there to be set aside."""
+    rewards = composed("stage=rl_all_scenarios", "reward@rewards.accuracy=random")["rewards"]
+    assert rewards["accuracy"]["_target_"].endswith("RandomReward") and "checkers" not in rewards["accuracy"]
+    checkers = composed("stage=rl_all_scenarios")["rewards"]["accuracy"]["checkers"]
+    assert [kind for kind, checker in checkers.items() if checker["_target_"].endswith("Unjudged")] == ["general"]
 
 
 def test_the_local_scale_keeps_the_architecture():
