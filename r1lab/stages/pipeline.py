@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from r1lab.disk import write_json_atomic
 from r1lab.errors import BusyError, ConfigError
 from r1lab.evaluation.report import stages_table
 from r1lab.processes import num_launched
+from r1lab.records.progress import track
 from r1lab.stages.base import Context, Stage
 from r1lab.stages.plan import minutes, read_summary, state
 from r1lab.stages.run import Run
@@ -69,13 +71,16 @@ class Pipeline(Stage):
         """The runs of the nodes, each composed and built once, and what is wrong with those whose inputs are sound."""
         runs: dict[str, Run] = {}
         faults: list[str] = []
-        for name in self.nodes:
-            try:
-                runs[name] = self.run_of(name, runs)
-            except ConfigError as error:
-                faults.append(words(error))
-                if any(name in self.node(other).makers for other in self.nodes):
-                    break  # what takes from it cannot be looked at
+        # a second each, most of it Hydra's
+        with track(len(self.nodes), "composing nodes", {}, quiet=not sys.stdout.isatty()) as progress:
+            for number, name in enumerate(self.nodes, start=1):
+                try:
+                    runs[name] = self.run_of(name, runs)
+                except ConfigError as error:
+                    faults.append(words(error))
+                    if any(name in self.node(other).makers for other in self.nodes):
+                        break  # what takes from it cannot be looked at
+                progress.update(number)
         return runs, faults
 
     def complete(self) -> bool:
