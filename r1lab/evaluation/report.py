@@ -60,6 +60,15 @@ def stages_table(columns: Mapping[str, Numbers]) -> str:
     return table(lines)
 
 
+def gains_table(columns: Mapping[str, Mapping[str, Numbers]]) -> str:
+    """Return what policies gain over others on the same questions, in points with 95 % intervals; "Dev2 - Dev1"."""
+    names = dict.fromkeys(name for gained in columns.values() for name in gained)
+    names = ["pass_at_1", *(name for name in names if name != "pass_at_1")]
+    lines = [("gain, same questions", *columns)]
+    lines += [(name.replace("_at_", "@"), *(_gain(gained.get(name)) for gained in columns.values())) for name in names]
+    return table(lines)
+
+
 def summary(
     before: Numbers,
     after: Numbers,
@@ -169,6 +178,11 @@ def _share(found: Numbers | None) -> str:
         return "-"
     brackets = f" [{100 * found['low']:.1f}, {100 * found['high']:.1f}]" if "low" in found else ""
     return f"{found['mean']:.1%}{brackets}"
+
+
+def _gain(found: Numbers | None) -> str:
+    """Return "+5.0 [+0.5, +9.5]", in points; "-" where nothing was judged."""
+    return "-" if found is None else "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in found.values()))
 
 
 def _cons(numbers: Numbers) -> Numbers | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from r1lab.data.mix import Mix
 from r1lab.engines.base import SamplingParams
-from r1lab.functional.estimators import bootstrap, consensus_at_k, pass_at_k
+from r1lab.functional.estimators import bootstrap, consensus_at_k, paired_bootstrap, pass_at_k
 from r1lab.functional.schedules import require_integer
 from r1lab.rewards.rubric import informed
 from r1lab.rollouts.collect import Collector
@@ -168,6 +168,23 @@ def summarize(outcomes: Sequence[Outcome], samples: int, same: Callable[[str, st
         "accuracy_by_level": {level: interval(values, seed) for level, values in sorted(by_level.items())},
         "tokens_sampled": sum(lengths),
     }
+
+
+def gains(after: Sequence[Outcome], before: Sequence[Outcome], seed: int) -> dict[str, dict[str, float]]:
+    """How much one policy gains over another, question by question, with 95 % intervals by bootstrap over questions.
+
+    Both have answered the same questions; what makes one of them hard is hard for both, so the intervals are narrower
+    than those of two means. Questions without a judged sample of both are left out.
+    """
+    if [(o.index, o.domain, o.level) for o in after] != [(o.index, o.domain, o.level) for o in before]:
+        raise ValueError("Gains are those on the same questions; found others.")
+    pairs: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for new, old in zip(after, before):
+        found, earlier = ({"pass_at_1": o.correct, **o.scores} for o in (new, old))
+        for name, values in found.items():
+            if values and earlier.get(name):
+                pairs[name].append((mean(values), mean(earlier[name])))
+    return {name: asdict(paired_bootstrap(*zip(*both), seed)) for name, both in pairs.items()}
 
 
 def interval(values: Sequence[float], seed: int) -> dict[str, float] | None:

@@ -44,7 +44,7 @@ class Comparison(Stage):
             for arm, own in self.arms.items()
             for name, node in own.items()
         }
-        return Pipeline(nodes, self.common, {}, self.overrides)
+        return Pipeline(nodes, self.common, {}, {}, self.overrides)
 
     def faults(self) -> list[str]:
         """Nothing to compare, or what is wrong with any node."""

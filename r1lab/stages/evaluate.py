@@ -111,5 +111,10 @@ class EvaluateStage(PolicyStage):
         """What came of all questions, once every rank is through."""
         parts = [self.part(context, number) for number in range(self.strategy.world_size)]
         wait_for(lambda: sum(not part.exists() for part in parts), "ranks", context.say)
-        found = [Outcome(**row) for part in parts for row in json.loads(part.read_text())]
-        return sorted(found, key=lambda outcome: outcome.index)
+        return read_outcomes(context.folder)
+
+
+def read_outcomes(folder: Path) -> list[Outcome]:
+    """What came of every question of a finished evaluation, in the order of the questions."""
+    rows = [row for part in folder.glob("outcomes-*.json") for row in json.loads(part.read_text())]
+    return sorted((Outcome(**row) for row in rows), key=lambda outcome: outcome.index)

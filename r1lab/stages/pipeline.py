@@ -14,10 +14,12 @@ from r1lab.config.build import binding_faults, words
 from r1lab.config.nodes import Node, key_of, leaves, overlap, shared
 from r1lab.disk import write_json_atomic
 from r1lab.errors import BusyError, ConfigError
-from r1lab.evaluation.report import stages_table
+from r1lab.evaluation.report import gains_table, stages_table
+from r1lab.evaluation.run import gains
 from r1lab.processes import num_launched
 from r1lab.records.progress import track
 from r1lab.stages.base import Context, Stage
+from r1lab.stages.evaluate import read_outcomes
 from r1lab.stages.plan import minutes, read_summary, state
 from r1lab.stages.run import Run
 from r1lab.text.columns import table
@@ -39,6 +41,8 @@ class Pipeline(Stage):
     """Choices and settings of every node, unless its own say otherwise."""
     columns: Mapping[str, str]
     """The evaluations that are shown beside one another at the end: a title and the node of each."""
+    gains: Mapping[str, str]
+    """What is compared question by question: the title of a column -> that of the one that it is to gain over."""
     overrides: Sequence[str]
     """The words of the command: what speaks of no node holds for all of them."""
 
@@ -59,7 +63,18 @@ class Pipeline(Stage):
             for title, name in self.columns.items()
             if self.nodes.get(name, {}).get("stage") != "evaluate"
         ]
-        return faults or self._looked_at[1]
+        faults += [
+            f"stage.gains.{new}={old}: both are columns of the table. They are {', '.join(self.columns) or 'none'}."
+            for new, old in self.gains.items()
+            if not {new, old} <= self.columns.keys()
+        ]
+        return faults or self._looked_at[1] or [fault for pair in self.gains.items() for fault in self.unlike(*pair)]
+
+    def unlike(self, new: str, old: str) -> list[str]:
+        """Two evaluations that do not ask the same questions, in the same number."""
+        asked = [self.runs[self.columns[title]].config["stage"] for title in (new, old)]
+        others = [key for key in ("mix", "evaluation") if asked[0][key] != asked[1][key]]
+        return [f"stage.gains.{new}={old}: they are not asked the same ({key} differs)." for key in others]
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -166,7 +181,15 @@ class Pipeline(Stage):
         if not self.columns:
             return table(rows)
         found = {title: read_summary(self.runs[name]) for title, name in self.columns.items()}
-        return f"{table(rows)}\n\n{stages_table(found)}"
+        told = [table(rows), stages_table(found)]
+        if self.gains:
+            told.append(gains_table({f"{new} - {old}": self.gain(new, old) for new, old in self.gains.items()}))
+        return "\n\n".join(told)
+
+    def gain(self, new: str, old: str) -> dict[str, dict[str, float]]:
+        """How much a column gains over another."""
+        outcomes = [read_outcomes(self.runs[self.columns[title]].newest.folder) for title in (new, old)]
+        return gains(*outcomes, self.runs[self.columns[new]].seed)
 
     def graph(self) -> str:
         """The graph: what every node takes, and whether it is done, goes on, or is to do, and why."""

@@ -207,7 +207,7 @@ def test_the_pipeline_is_the_paper_s():
 @pytest.mark.parametrize("model", ["smollm2_135m", "folder"])
 def test_the_pipeline_takes_a_model_that_is_not_trained_here(model):
     stage, overrides = composed("stage=r1", f"model={model}")["stage"], [f"model={model}"]
-    pipeline = Pipeline(stage["nodes"], stage["common"], {}, overrides)
+    pipeline = Pipeline(stage["nodes"], stage["common"], {}, {}, overrides)
     written = ("general_data", "distilled", "evaluate_distilled", "student_rl", "evaluate_student_rl")
     for name in ("r1zero", "dev3", "r1", "evaluate_r1", *written):
         policy = pipeline.node(name).compose(overrides, {}).model

@@ -9,6 +9,7 @@ import numpy as np
 
 from r1lab.evaluation.report import (
     before_after_table,
+    gains_table,
     peak_rss_bytes,
     plot_training,
     sample_completions,
@@ -65,6 +66,16 @@ def test_the_table_has_intervals_gains_and_the_paper():
         ["mean length", "12.5 tokens", "1,025.0 tokens", "+1,012.5"],
     ]
     assert len({line.index(word) for line, word in zip(lines[1:4], ("77.9%", "86.7%", "40.0%"), strict=True)}) == 1
+
+
+def test_the_table_of_gains_is_in_points():
+    found = gains_table({
+        "Dev2 - Dev1": {"pass_at_1": share(0.05, 0.005, 0.095), "helpful": share(-0.1, -0.2, 0.01)},
+        "R1 - Dev3": {"pass_at_1": share(0.0, -0.01, 0.01)},
+    }).splitlines()  # fmt: skip
+    assert [line.split("  ")[0] for line in found] == ["gain, same questions", "pass@1", "helpful"]
+    assert "+5.0 [+0.5, +9.5]" in found[1] and found[1].endswith("+0.0 [-1.0, +1.0]")
+    assert "-10.0 [-20.0, +1.0]" in found[2] and found[2].endswith(" -")
 
 
 def test_the_table_stands_where_nothing_was_judged():

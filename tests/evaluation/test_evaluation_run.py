@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from r1lab.data.mix import GeneratedSource, Mix
-from r1lab.evaluation.run import Evaluation, Outcome, summarize
+from r1lab.evaluation.run import Evaluation, Outcome, gains, summarize
 from r1lab.evaluation.run import outcome as outcome_of
 from r1lab.types import Completion, Finish, Group, Question, Response, Rollout, Score, Status
 from r1lab.verifiers.math_answer import same
@@ -39,6 +39,32 @@ def test_pass_at_1_and_the_vote_by_hand():
     assert numbers["answered_share"] == pytest.approx(9 / 12)
     low, high = numbers["pass_at_1"]["low"], numbers["pass_at_1"]["high"]
     assert 0 <= low < numbers["pass_at_1"]["mean"] < high <= 0.5
+
+
+def test_gains_are_those_of_each_question_by_hand():
+    before = [outcome(0, [True, False], "ab"), outcome(1, [False, False], "ab"), outcome(2, [True, True], "ab")]
+    after = [
+        outcome(0, [True, True], "ab"),
+        outcome(1, [True, False], "ab"),
+        outcome(2, [True, True, False, False], "abcd"),
+    ]
+    judged = [replace(o, scores={"language": [s]}) for o, s in zip(before, (0.5, 0.5, 0.9))]
+    later = [replace(o, scores={"language": s, "new": [1.0]}) for o, s in zip(after, ([1.0], [0.75], []))]
+    found = gains(later, judged, seed=0)
+    # +1/2, +1/2, -1/2; the language of the third was not judged, and nothing was "new" before
+    assert found["pass_at_1"]["mean"] == pytest.approx((0.5 + 0.5 - 0.5) / 3)
+    assert (found["pass_at_1"]["low"], found["pass_at_1"]["high"]) == (-0.5, 0.5)
+    assert found["language"]["mean"] == pytest.approx((0.5 + 0.25) / 2) and list(found) == ["pass_at_1", "language"]
+    with pytest.raises(ValueError, match="same questions"):
+        gains(later, judged[:2], seed=0)
+
+
+def test_a_gain_that_every_question_shares_has_no_doubt():
+    """The difficulty of questions is none of its interval: 0 to 1 without, 1/4 each with."""
+    before = [outcome(n, [n < 5] * 4, "abcd") for n in range(10)]
+    after = [outcome(n, [n < 5, n < 5, n < 5, True], "abcd") for n in range(5, 10)]
+    found = gains(after, before[5:], seed=0)["pass_at_1"]
+    assert found == {"mean": 0.25, "low": 0.25, "high": 0.25}
 
 
 def test_a_fault_is_neither_right_nor_wrong():

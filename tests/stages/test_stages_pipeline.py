@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ NODES = (
 )  # fmt: skip
 STUDENTS = ("distilled", "evaluate_distilled", "student_rl", "evaluate_student_rl")
 WITHOUT_STUDENTS = [
-    *(f"~stage.nodes.{name}" for name in STUDENTS), "~stage.columns.distilled", "~stage.columns.student_by_RL"
+    *(f"~stage.nodes.{name}" for name in STUDENTS), "~stage.columns.distilled", "~stage.columns.student_by_RL",
+    "~stage.gains.distilled",
 ]  # fmt: skip
 
 
@@ -72,9 +74,10 @@ def whole(tmp_path_factory):
 def test_every_node_runs_and_the_end_is_a_table(whole):
     root, text = whole
     assert all(f"[{number}/{len(NODES)}] {name}" in text for number, name in enumerate(NODES, start=1))
-    table = [line.split() for line in text[text.rindex("node  ") :].splitlines()[:-1]]
-    assert [row[0] for row in table[: len(NODES) + 2]] == ["node", *NODES, "all"]
-    heading, *rows = table[len(NODES) + 3 :]
+    told = text[text.rindex("node  ") :].strip().rpartition("\n")[0].split("\n\n")
+    nodes, shares, gained = ([line.split() for line in part.splitlines()] for part in told)
+    assert [row[0] for row in nodes] == ["node", *NODES, "all"]
+    heading, *rows = shares
     assert heading == ["base", "R1-Zero", "Dev1", "Dev2", "Dev3", "R1"]
     found = {row[0]: row[1:] for row in rows}
     # the order of mathematics and logic is the alphabet's; the judges follow as the evaluation names them
@@ -91,6 +94,12 @@ def test_every_node_runs_and_the_end_is_a_table(whole):
     assert found["length"] == [f"{lengths[policy]:,.1f}" for policy in policies], "each column is its own policy's"
     assert len(set(found["length"])) > 1
     assert found["paper:"][-6:] == ["15.6%", "77.9%", "59.0%", "74.0%", "78.1%", "79.8%"]
+    assert " ".join(gained[0]).endswith("Dev1 - R1-Zero Dev2 - Dev1 Dev3 - Dev2 R1 - Dev3")
+    columns = {row[0]: row[1:] for row in shares}
+    for name, *rest in gained[1:]:
+        means = [float(part.rstrip("%")) for part in columns[name] if part.endswith("%")]
+        points = [float(part) for part in rest if part[0] in "+-" and not part.endswith("]")]
+        assert points == pytest.approx([new - old for old, new in pairwise(means[1:])], abs=0.11), name
     nodes = json.loads(next(root.glob("tiny_r1/*/attempt_1/nodes.json")).read_text())
     assert all((Path(place) / "attempt_1" / "summary.json").exists() for place in nodes.values())
 
@@ -185,6 +194,8 @@ def test_killed_at_random_moments_it_comes_to_the_same_end(whole, tmp_path):
         (["nodes.dev1.optim.lrr=1"], ["stage.nodes.dev1", "lrr"]),
         (["nodes.dev9.optim.lr=1"], ["stage.nodes.dev9.stage"]),
         (["stage.columns.Dev1=dev1"], ["stage.columns.Dev1=dev1: no such node evaluates"]),
+        (["+stage.gains.Dev9=Dev1"], ["stage.gains.Dev9=Dev1", "R1-Zero"]),
+        (["nodes.evaluate_dev2.evaluation.questions=7"], ["stage.gains.Dev2=Dev1", "not asked the same (evaluation"]),
         (["nodes.dev2.reward@rewards.accuracy=random"], ["cannot be made for one node on the command line"]),
         (["nodes.dev2.stage.plan.minibatches=3"], ["stage.nodes.dev2", "questions=4 do not split into minibatches=3"]),
         (["stage.nodes.dev2.inputs={model.weights: dev4.policy}"], ["stage.nodes.dev2", "dev4.policy"]),
