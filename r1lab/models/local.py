@@ -38,18 +38,22 @@ def shrink(family: str, overrides: Mapping[str, Any]) -> PretrainedConfig:
     return config_class(**overrides)
 
 
-def build_tokenizer(texts: Iterable[str], vocab_size: int, phrases: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+def build_tokenizer(
+    texts: Iterable[str], vocab_size: int, phrases: Sequence[str] = (), like: str | None = None
+) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer learned from ``texts``: any UTF-8 text comes back exactly, digits are single tokens.
 
     ``phrases`` (the template's fixed sentences) and the tags, with and without the space before them, are one token
     each; the leftmost longest match wins. Runs between digits may merge across spaces: ``", then "`` can be one token.
-    The same texts in the same order give the same tokenizer.
+    Not so where texts are to be split ``like`` a class of transformers does, such as Qwen2Tokenizer, which
+    AutoTokenizer takes for every model of that family; it normalizes to NFC. The same texts in the same order give the
+    same tokenizer.
 
     Raises:
         ModelError: ``vocab_size`` has no room for the bytes, tags and phrases.
     """
+    import transformers
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
 
     added = [*phrases, *(f" {tag}" for tag in TAGS), *TAGS]
     room = vocab_size - len(added) - 2
@@ -57,17 +61,24 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int, phrases: Sequence[str
         needed = 256 + len(added) + 2
         raise ModelError("The vocabulary is too small.", f"vocab_size={vocab_size}", f"Give at least {needed}.")
     tokenizer = Tokenizer(models.BPE())
-    digits_apart = pre_tokenizers.Split(Regex(r"\p{N}"), behavior="isolated")
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits_apart, byte_level])
-    tokenizer.decoder = decoders.ByteLevel()
+    if like is None:
+        digits_apart = pre_tokenizers.Split(Regex(r"\p{N}"), behavior="isolated")
+        byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits_apart, byte_level])
+        tokenizer.decoder = decoders.ByteLevel()
+    else:
+        other = getattr(transformers, like)().backend_tokenizer
+        tokenizer.normalizer, tokenizer.pre_tokenizer = other.normalizer, other.pre_tokenizer
+        tokenizer.decoder = other.decoder
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(vocab_size=room, initial_alphabet=alphabet, show_progress=False, min_frequency=2)
     tokenizer.train_from_iterator(_pieces(texts, added), trainer)
     tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in added])
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in (END, PAD)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, clean_up_tokenization_spaces=False
+    # a class that is not told of a token for the unknown adds one of its own
+    unknown = {} if like is None else {"unk_token": END}
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, **unknown, clean_up_tokenization_spaces=False
     )
 
 

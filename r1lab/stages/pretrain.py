@@ -54,11 +54,14 @@ class LocalBase:
     processes: int
     """Ranks that share each step, where this machine may start so many: another number sums in another order."""
     seed: int
+    tokenizer_like: str | None = None
+    """The class of transformers that its tokenizer splits texts like: what AutoTokenizer takes for the family."""
 
     @property
     def address(self) -> str:
         """Address of the base: its recipe and nothing else."""
-        return address({"local base": plain_config(self)})
+        said = {key: value for key, value in plain_config(self).items() if value is not None}
+        return address({"local base": said})
 
     @property
     def num_texts(self) -> int:
@@ -167,7 +170,7 @@ class LocalBase:
             for question, response in map(self.corpus.text, range(self.tokenizer_texts))
             for text in (question.text, response)
         )
-        return build_tokenizer(texts, self.vocab_size, phrases=(before, after))
+        return build_tokenizer(texts, self.vocab_size, phrases=(before, after), like=self.tokenizer_like)
 
     def batches(self, tokenizer, start: int, rank: int, world_size: int) -> Iterator[list[TrainingSample]]:
         """This rank's samples of each optimizer step from `start` on, in the order of the corpus."""

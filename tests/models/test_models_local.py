@@ -63,6 +63,21 @@ def test_same_texts_same_tokenizer_and_a_saved_one_agrees(tokenizer, tmp_path):
     assert (loaded.eos_token_id, loaded.pad_token_id) == (tokenizer.eos_token_id, tokenizer.pad_token_id)
 
 
+def test_a_tokenizer_like_qwen_s_is_what_the_auto_class_makes_of_it(tmp_path):
+    """AutoTokenizer takes Qwen2Tokenizer for every model of that family, and would split the text of another anew."""
+    from transformers import AutoTokenizer
+
+    tokenizer = build_tokenizer(TEXTS, 400, (HEAD, TAIL), like="Qwen2Tokenizer")
+    tokenizer.save_pretrained(tmp_path)
+    shrink("qwen2", {"vocab_size": 400, "hidden_size": 32, "num_attention_heads": 1}).save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    assert type(loaded).__name__ == "Qwen2Tokenizer" and loaded.get_vocab() == tokenizer.get_vocab()
+    for text in [*TEXTS[::50], f"{HEAD}don't, then 12+3?{TAIL} <think> 世界 </think> <|end|>"]:
+        assert loaded(text).input_ids == tokenizer(text).input_ids
+        assert loaded.decode(loaded(text).input_ids) == text
+    assert (loaded.eos_token_id, loaded.pad_token_id) == (tokenizer.eos_token_id, tokenizer.pad_token_id)
+
+
 def test_another_process_learns_the_same_tokenizer():
     code = (
         "import hashlib; from r1lab.models.local import build_tokenizer\n"

@@ -24,9 +24,9 @@ TINY = (
 )  # fmt: skip
 
 
-def command(root, *words, status=0):
+def command(root, *words, status=0, tiny=TINY):
     done = subprocess.run(
-        [sys.executable, "-m", "r1lab", *TINY, f"run.root={root}", *words],
+        [sys.executable, "-m", "r1lab", *tiny, f"run.root={root}", *words],
         cwd=ROOT, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == status, done.stdout + done.stderr
@@ -92,15 +92,19 @@ def test_the_card_says_where_it_comes_from(alone, demonstrations):
     assert card.startswith("---\nlibrary_name: transformers")
 
 
-def test_any_process_loads_the_policy_with_transformers(alone):
+@pytest.mark.parametrize("model", ["v3base", "qwen2_5_math_1_5b", "llama3_1_8b"])
+def test_any_process_loads_the_policy_with_transformers(alone, demonstrations, tmp_path, model):
     root, _ = alone
+    if model != "v3base":
+        root, words = tmp_path, [word for word in TINY if "moe_" not in word]
+        command(root, f"model={model}", f"+stage.data.sums={demonstrations}", tiny=words)
     program = (
         "import sys, torch\n"
         "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
         "model = AutoModelForCausalLM.from_pretrained(sys.argv[1]).eval()\n"
         "tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])\n"
         "ids = tokenizer('What is 3+4?', return_tensors='pt').input_ids\n"
-        "print(model.generate(ids, max_new_tokens=12, do_sample=False)[0, ids.shape[1]:].tolist())\n"
+        "print(model.generate(ids, max_new_tokens=12, do_sample=False)[0].tolist())\n"
         "assert not [name for name in sys.modules if name.startswith('r1lab')]\n"
     )
     policy = policy_of(root)["policy"]
@@ -110,7 +114,7 @@ def test_any_process_loads_the_policy_with_transformers(alone):
 
 
 def greedy(folder):
-    """What our engine writes."""
+    """A prompt, and what our engine writes."""
     import torch
 
     from r1lab.engines.base import Request, SamplingParams
@@ -123,7 +127,7 @@ def greedy(folder):
     engine = TorchEngine(CausalPolicy(model), tokenizer.pad_token_id, max_rows=4)
     params = SamplingParams(max_new_tokens=12, temperature=0.0, stop_ids=(tokenizer.eos_token_id,))
     ((_, (completion,)),) = engine.generate([Request(prompt, (0,))], params)
-    return completion.ids.tolist()
+    return [*prompt.tolist(), *completion.ids.tolist()]
 
 
 @pytest.mark.parametrize(
