@@ -19,6 +19,8 @@ from r1lab.errors import StorageError
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+CARD = "README.md"
+"""Is written on when more is known of an artifact, and so is no part of what it is."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def _build(
 
 
 def _file_names(folder: Path) -> list[str]:
-    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    names = (file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    return sorted(name for name in names if name != CARD)
 
 
 def _is_as_stated(path: Path, stated: Mapping[str, Any]) -> bool:

@@ -34,11 +34,16 @@ class Context:
         """The run folder of this attempt."""
         return self.record.folder
 
-    def put(self, kind: str, build: Callable[[Path], None]) -> Artifact:
-        """Stores what the run makes of that kind, with where it comes from; `build` fills a folder."""
+    @property
+    def parents(self) -> dict[str, str]:
+        """The artifacts that the configuration names, by the keys that name them."""
+        return {place: reference(*named) for place, *named in references(self.config)}
+
+    def put(self, kind: str, build: Callable[[Path], None], parents: Mapping[str, str] | None = None) -> Artifact:
+        """Stores what the run makes of that kind; `build` fills a folder, `parents` are what it comes from."""
         manifest = {
             "run": self.record.id,
-            "parents": {place: reference(*named) for place, *named in references(self.config)},
+            "parents": self.parents if parents is None else dict(parents),
             "config": self.config,
             "code": self.record.run.get("code"),
         }

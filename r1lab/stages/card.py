@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from r1lab.artifacts.store import Store
+from r1lab.artifacts.store import CARD, MANIFEST, Store
 from r1lab.config.reference import references
+from r1lab.disk import Lock, replacing
 from r1lab.stages.base import Context
 
 HEAD = """---
@@ -23,34 +25,69 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 model = AutoModelForCausalLM.from_pretrained("FOLDER")
 tokenizer = AutoTokenizer.from_pretrained("FOLDER")
 ```"""
-SHOWN = ("template", "optim", "objective", "plan", "data", "epochs", "batch_size", "max_steps", "ref_refresh_steps")
+SHOWN = (
+    "template", "optim", "final_lr_share", "objective", "selection", "plan", "data", "epochs", "batch_size",
+    "row_tokens", "max_steps", "ref_refresh_steps",
+)  # fmt: skip
 """What of a stage's configuration is its recipe."""
 
 
 def store_policy(
-    context: Context, checkpoint: Path, description: str, scores: str, seconds: Mapping[str, float]
+    context: Context, checkpoint: Path, description: str, base: str | None, scores: str, seconds: Mapping[str, float]
 ) -> Path:
-    """Stores the Hugging Face folder of a run's last checkpoint as its policy, with a card; returns where it lies."""
+    """Stores the Hugging Face folder of a run's last checkpoint as its policy, with a card; returns where it lies.
+
+    base: the reference of the local base that it began with, None where it began with other weights.
+    """
+
+    parents = context.parents | ({"base": base} if base else {})
 
     def build(folder: Path) -> None:
         from r1lab.training.checkpoint import copy_policy
 
         copy_policy(checkpoint, folder)
-        (folder / "README.md").write_text(card(context, description, scores, seconds), encoding="utf-8")
+        (folder / CARD).write_text(card(context, description, parents, scores, seconds), encoding="utf-8")
 
-    return context.put("policy", build).path
+    return context.put("policy", build, parents).path
 
 
-def card(context: Context, description: str, scores: str, seconds: Mapping[str, float]) -> str:
+def add_scores(folder: Path, found: str) -> None:
+    """Writes on the card of a stored policy what an evaluation has found, once; a folder that has no card stays."""
+    with suppress(OSError), Lock.take(folder.with_name(f"{folder.name}.lock"), wait=True):
+        text = (folder / CARD).read_text(encoding="utf-8")
+        stated = json.loads((folder / MANIFEST).read_text())["files"]
+        above, heading, below = text.partition("\n## Recipe")
+        if heading and found not in above and CARD not in stated:
+            with replacing(folder / CARD) as beside:
+                beside.write_text(f"{above.rstrip()}\n\n{found}\n{heading}{below}", encoding="utf-8")
+
+
+def base_card(description: str, recipe: Mapping[str, Any], loss: float) -> str:
+    """The text of a local base's card."""
+    shown = {key: value for key, value in recipe.items() if key != "template"}
+    sections = {"Scores": f"Loss: {loss:.3f}", "Recipe and data": _json(shown), "Use": LOAD}
+    parts = [
+        f"# {description[0].upper()}{description[1:]}",
+        *(f"## {name}\n\n{text}" for name, text in sections.items()),
+    ]
+    return HEAD + "\n\n".join(parts) + "\n"
+
+
+def card(
+    context: Context, description: str, parents: Mapping[str, str], scores: str, seconds: Mapping[str, float]
+) -> str:
     """The text of a policy's card."""
     run, stage = context.record.run, context.config["stage"]
     spent = ", ".join(f"{name} {value:,.0f} s" for name, value in sorted(seconds.items(), key=lambda item: -item[1]))
     machine = run.get("machine", {})
+    recipe = {key: stage[key] for key in SHOWN if key in stage}
+    if "rewards" in stage:
+        recipe["rewards"] = {name: reward["weight"] for name, reward in stage["rewards"].items()}
     sections = {
         "Scores": scores,
-        "Recipe": "```json\n" + json.dumps({k: stage[k] for k in SHOWN if k in stage}, indent=1, default=str) + "\n```",
+        "Recipe": _json(recipe),
         "Data": "\n".join(data_of(stage)) or "none of its own",
-        "Lineage": "\n".join(lineage(context.config, context.store)) or "made of a base alone",
+        "Lineage": "\n".join(lineage(parents, context.store)) or "made of published weights alone",
         "Cost": f"{sum(seconds.values()) / 60:,.1f} minutes ({spent}) on {machine.get('cores', '?')} cores of "
         f"{machine.get('cpu', 'an unknown processor')}, GPUs: {', '.join(machine.get('gpus', [])) or 'none'}",
         "Use": LOAD,
@@ -60,6 +97,10 @@ def card(context: Context, description: str, scores: str, seconds: Mapping[str, 
     for name, text in sections.items():
         lines += ["", f"## {name}", "", text]
     return HEAD + "\n".join(lines) + "\n"
+
+
+def _json(found: Mapping[str, Any]) -> str:
+    return f"```json\n{json.dumps(found, indent=1, default=str)}\n```"
 
 
 def data_of(stage: Mapping[str, Any]) -> Iterator[str]:
@@ -73,9 +114,9 @@ def data_of(stage: Mapping[str, Any]) -> Iterator[str]:
             yield f"- {name}: {source}"
 
 
-def lineage(config: Mapping[str, Any], store: Store, depth: int = 0) -> Iterator[str]:
-    """Every artifact that a run has read, and below it what went into that one."""
-    named = {(kind, key): place for place, kind, key in references(config)}
+def lineage(parents: Mapping[str, str], store: Store, depth: int = 0) -> Iterator[str]:
+    """Every artifact that something comes from, and below it what went into that one."""
+    named = {(kind, key): place for place, kind, key in references(parents)}
     for (kind, key), place in named.items():
         yield f"{'  ' * depth}- {place}: {kind} {key}"
-        yield from lineage((store.manifest(kind, key) or {}).get("config", {}), store, depth + 1)
+        yield from lineage((store.manifest(kind, key) or {}).get("parents", {}), store, depth + 1)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from r1lab.artifacts.address import is_artifact
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.disk import write_json_atomic
@@ -17,6 +18,7 @@ from r1lab.processes import rank, wait_for
 from r1lab.records.ledger import Ledger
 from r1lab.rewards.rubric import Rubric
 from r1lab.stages.base import Context
+from r1lab.stages.card import add_scores
 from r1lab.stages.gold import NUM_GOLD, check_gold
 from r1lab.stages.policy import ModelChoice
 from r1lab.stages.policy_stage import PolicyStage
@@ -70,7 +72,12 @@ class EvaluateStage(PolicyStage):
 
         numbers = summarize(self.outcomes(context), self.evaluation.samples, same, context.seed)
         write_json_atomic(context.folder / "summary.json", {**numbers, "model": self.policy.describe()})
-        context.report(evaluation_line(numbers))
+        line = evaluation_line(numbers)
+        if is_artifact(self.policy.origin):
+            sources = ", ".join((self.evaluation.mix or self.mix).sources)
+            asked = f"{len(data)} questions of {sources} x {self.evaluation.samples}, run {context.record.id}"
+            add_scores(Path(self.policy.weights), f"{asked}: {line.strip()}")
+        context.report(line)
 
     def work(self, context: Context, data: list[Question], model: Any, tokenizer: Any) -> None:
         """This rank's questions: sampled, judged, every completion kept."""

@@ -44,6 +44,11 @@ class ModelChoice:
         return self.published if self.local is None else None
 
     @property
+    def base(self) -> str | None:
+        """The local base that it begins with, None where the weights are there."""
+        return reference("policy", self.local.address) if self.files is None else None
+
+    @property
     def origin(self) -> str:
         """Whose weights they are: an artifact by its name, wherever it lies, else a folder or the model's name."""
         if self.weights is None:

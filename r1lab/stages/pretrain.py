@@ -11,7 +11,7 @@ from typing import Any
 
 from r1lab import ranks
 from r1lab.artifacts.address import address
-from r1lab.artifacts.store import Artifact
+from r1lab.artifacts.store import CARD, Artifact
 from r1lab.config.resolved import plain_config
 from r1lab.data.corpus import Corpus
 from r1lab.data.template import R1ZeroTemplate
@@ -20,6 +20,7 @@ from r1lab.functional.schedules import as_schedule
 from r1lab.processes import startable, together
 from r1lab.records.progress import PRETRAIN_COLUMNS, track
 from r1lab.stages.base import Context, Stage
+from r1lab.stages.card import base_card
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy, num_cores, num_gpus
 from r1lab.types import TrainingSample
@@ -103,7 +104,9 @@ class LocalBase:
             ranks.leave()  # the stage that wants the base makes a group of its own
             newest, state = checkpoints.newest(context.say)
             copy_policy(newest, folder)
-            write_json_atomic(done, {"loss": state["metrics"]["loss"], "steps": self.steps})
+            loss = state["metrics"]["loss"]
+            (folder / CARD).write_text(base_card(self.describe(), plain_config(self), loss), encoding="utf-8")
+            write_json_atomic(done, {"loss": loss, "steps": self.steps})
         # killed in the midst of this, the base is there, and only this is done again
         shutil.rmtree(checkpoints.folder, ignore_errors=True)
 

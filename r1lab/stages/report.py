@@ -21,7 +21,7 @@ from r1lab.stages.watch import RunTables
 
 
 def write_report(
-    context: Context, tables: RunTables, description: str, checkpoint: Path, seconds: dict[str, float]
+    context: Context, tables: RunTables, description: str, base: str | None, checkpoint: Path, seconds: dict[str, float]
 ) -> None:
     """Stores the policy, writes summary.json, training.png and report.txt into the run folder and shows the text."""
     evaluations, steps = tables.evaluations(), tables.steps.rows()
@@ -31,7 +31,7 @@ def write_report(
         before, after, seconds, int(sampled), int(sum(row["tokens_trained"] for row in steps)), peak_rss_bytes()
     )
     table = before_after_table(before, after)
-    policy = store_policy(context, checkpoint, description, f"```\n{table}\n```", seconds)
+    policy = store_policy(context, checkpoint, description, base, f"```\n{table}\n```", seconds)
     write_json_atomic(context.folder / "summary.json", {**numbers, "model": description, "policy": str(policy)})
     plot_training(steps, context.folder / "training.png", evaluations)
     context.say("")
@@ -39,13 +39,18 @@ def write_report(
 
 
 def write_sft_report(
-    context: Context, description: str, num_demonstrations: int, checkpoint: Path, seconds: dict[str, float]
+    context: Context,
+    description: str,
+    base: str | None,
+    num_demonstrations: int,
+    checkpoint: Path,
+    seconds: dict[str, float],
 ) -> None:
     """The same of supervised training."""
     steps = JsonlLog(context.folder / "log.jsonl").rows()
     trained = sum(row["tokens_trained"] for row in steps)
     loss = f"Loss: {steps[0]['loss']:.3f} -> {steps[-1]['loss']:.3f}"
-    policy = store_policy(context, checkpoint, description, loss, seconds)
+    policy = store_policy(context, checkpoint, description, base, loss, seconds)
     numbers = {
         "demonstrations": num_demonstrations, "steps": len(steps), "tokens_trained": trained,
         "loss_first": steps[0]["loss"], "loss_last": steps[-1]["loss"], "seconds": seconds,

@@ -138,7 +138,9 @@ class RLStage(PolicyStage):
         from r1lab.stages.watch import RunTables
 
         last, state = worked.newest(context.say)
-        write_report(context, RunTables(context.folder), self.policy.describe(), last, state["seconds"])
+        write_report(
+            context, RunTables(context.folder), self.policy.describe(), self.policy.base, last, state["seconds"]
+        )
 
     def work(self, context: Context, data: Asked, model: Any, tokenizer: Any) -> Checkpoints:
         """Runs the phases that are not done yet; returns the checkpoints."""

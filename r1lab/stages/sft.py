@@ -131,7 +131,7 @@ class SFTStage(PolicyStage):
         from r1lab.stages.report import write_sft_report
 
         last, state = worked.newest(context.say)
-        write_sft_report(context, self.policy.describe(), len(data), last, state["seconds"])
+        write_sft_report(context, self.policy.describe(), self.policy.base, len(data), last, state["seconds"])
 
     def work(self, context: Context, data: Demonstrations, model: Any, tokenizer: Any) -> Checkpoints:
         """The steps that are not done yet; returns the checkpoints."""

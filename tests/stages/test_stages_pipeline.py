@@ -124,8 +124,12 @@ def test_a_change_reruns_its_node_and_what_follows(whole):
 
 def test_a_card_names_all_that_went_into_a_policy(whole):
     root, _ = whole
-    policies = {path.name: json.loads((path / "manifest.json").read_text()) for path in root.glob("artifacts/policy/*")
-                if (path / "README.md").exists()}  # fmt: skip
+    stored = {
+        path.name: json.loads((path / "manifest.json").read_text()) for path in root.glob("artifacts/policy/*[0-9a-f]")
+    }
+    assert all((root / "artifacts" / "policy" / name / "README.md").exists() for name in stored)
+    policies = {name: manifest for name, manifest in stored.items() if "run" in manifest}
+    (base,) = stored.keys() - policies.keys()
     (dev2,) = [key for key, manifest in policies.items() if "rl_reasoning" in manifest["config"]["run"]["name"]]
     (dev1,) = [key for key, manifest in policies.items() if "sft_cold_start" in manifest["config"]["run"]["name"]]
     (zero,) = [key for key, manifest in policies.items() if "r1zero" in manifest["config"]["run"]["name"]]
@@ -135,8 +139,11 @@ def test_a_card_names_all_that_went_into_a_policy(whole):
     named = [line.rpartition(" ")[2] for line in lines if line.strip().startswith("- ")]
     (data,) = [path.parent.name for path in root.glob("artifacts/demonstrations/*/manifest.json")
                if '"cold_start_data"' in path.read_text()]  # fmt: skip
-    assert named == [dev1, data, zero]
-    assert [len(line) - len(line.lstrip()) for line in lines if line.strip().startswith("- ")] == [0, 2, 4]
+    assert named == [dev1, data, zero, base, base]
+    assert [len(line) - len(line.lstrip()) for line in lines if line.strip().startswith("- ")] == [0, 2, 4, 6, 2]
+    # what was found out later stands there, too
+    card = (root / "artifacts" / "policy" / dev1 / "README.md").read_text()
+    assert re.search(r"Loss: .*\n\n6 questions of .* x 4, run \w+-attempt_1: pass@1 .*\n\n## Recipe", card), card
 
 
 def test_a_lost_artifact_is_made_again(whole, tmp_path):
