@@ -65,18 +65,17 @@ def leave_one_out(rewards: Tensor) -> Tensor:
 
 
 def leave_one_out_normalized(rewards: Tensor, eps: float) -> Tensor:
-    """Return (reward - mean of the others) / (standard deviation of the others + eps): [G] -> [G].
+    """Return (reward - mean of the others) / (the others' sample standard deviation + eps): [G] -> [G] (NeMo-RL).
 
-    Where the others are all equal nothing is divided. Example, eps 0: [3, 1, 0] -> [5, -1/3, -2].
+    Where the others are all equal, or one, nothing is divided. Example, eps 0: [4, 2, 0] -> [3/sqrt(2), 0, -3/sqrt(2)].
     """
-    centered = leave_one_out(rewards)
-    if not centered.any():
+    centered, size = leave_one_out(rewards), len(rewards)
+    if size < 3 or not centered.any():
         return centered
-    others = max(1, len(rewards) - 1)
-    mean = (rewards.sum() - rewards) / others
-    # rounding may leave a variance of 0 below 0
-    deviation = (((rewards.square().sum() - rewards.square()) / others) - mean.square()).clamp(min=0).sqrt()
-    return centered.where(deviation == 0, centered / (deviation + eps))
+    others = rewards.expand(size, size)[rewards.new_ones(size, size).fill_diagonal_(0).bool()].view(size, size - 1)
+    # equal by themselves, for the deviation of three times 0.1 is a rounding error, not 0
+    equal = (others == others[:, :1]).all(dim=1)
+    return centered.where(equal, centered / (others.std(dim=1, correction=1) + eps))
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from r1lab.functional.advantages import (
     GroupCentered,
     GroupNormalized,
     LeaveOneOut,
+    LeaveOneOutNormalized,
     group_centered,
     group_normalized,
     leave_one_out,
+    leave_one_out_normalized,
 )
 
 
@@ -42,8 +44,22 @@ def test_leave_one_out():
     close(leave_one_out(torch.tensor([1.0, 0.0], dtype=torch.float64)), [1.0, -1.0])
 
 
+def test_leave_one_out_divided_by_the_sample_deviation_of_the_others():
+    def found(*rewards, eps=0.0):
+        return leave_one_out_normalized(torch.tensor(rewards, dtype=torch.float64), eps)
+
+    # of 2 and 0 the mean is 1 and the sample variance (1 + 1) / 1 = 2; of 4 and 0 they are 2 and 8; of 4 and 2, 3 and 2
+    close(found(4.0, 2.0, 0.0), [3 / 2**0.5, 0.0, -3 / 2**0.5])
+    # of 0, 1, 2 the mean is 1 and the sample variance 2 / 2 = 1: (5 - 1) / (1 + 1)
+    close(found(5.0, 0.0, 1.0, 2.0, eps=1.0)[0], 2.0)
+    # the others of the first are equal, and a single other has no deviation: nothing is divided
+    close(found(1.0, 0.1, 0.1, 0.1)[0], 0.9)
+    close(found(1.0, 0.0), [1.0, -1.0])
+
+
 @pytest.mark.parametrize(
-    "advantage", [GroupNormalized(0.0, 1), GroupNormalized(1e-4, 0), GroupCentered(), LeaveOneOut()]
+    "advantage",
+    [GroupNormalized(0.0, 1), GroupNormalized(1e-4, 0), GroupCentered(), LeaveOneOut(), LeaveOneOutNormalized(0.0)],
 )
 @pytest.mark.parametrize("rewards", [[], [1.0], [0.0, 0.0], [0.1] * 3, [0.7] * 7, [1.1] * 16])
 def test_nothing_to_learn_is_exactly_zero(advantage, rewards):
@@ -57,6 +73,7 @@ def test_components_are_the_functions():
     assert torch.equal(GroupNormalized(eps=0.1, correction=1)(REWARDS), group_normalized(REWARDS, 0.1, 1))
     assert torch.equal(GroupCentered()(REWARDS), group_centered(REWARDS))
     assert torch.equal(LeaveOneOut()(REWARDS), leave_one_out(REWARDS))
+    assert torch.equal(LeaveOneOutNormalized(eps=0.1)(REWARDS), leave_one_out_normalized(REWARDS, 0.1))
 
 
 def test_bad_values_are_refused():

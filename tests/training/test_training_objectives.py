@@ -65,10 +65,13 @@ def left_out(rewards):
 
 
 def left_out_normalized(rewards):
+    """NeMo-RL's moments: mean of the squares less the square of the mean, of the n others, times n / (n - 1)."""
     found = []
-    for i, advantage in enumerate(left_out(rewards)):
-        deviation = std(others(rewards, i), 0)
-        found.append(advantage / (deviation + 1e-6) if deviation > 0 else advantage)
+    for i, reward in enumerate(rewards):
+        rest = others(rewards, i)
+        variance = (mean([r * r for r in rest]) - mean(rest) ** 2) * len(rest) / (len(rest) - 1)
+        # a deviation of 0 divides nothing
+        found.append((reward - mean(rest)) / (math.sqrt(variance) + 1e-6) if variance > 0 else reward - mean(rest))
     return found
 
 
