@@ -8,8 +8,8 @@ import torch
 from r1lab.data.mix import GeneratedSource, Mix
 from r1lab.data.template import R1ZeroTemplate
 from r1lab.engines.torch_engine import TorchEngine
-from r1lab.functional.advantages import GroupNormalized
-from r1lab.functional.aggregate import SequenceMean
+from r1lab.functional.advantages import GroupNormalized, PlainRewards
+from r1lab.functional.aggregate import SequenceMean, TokenMean
 from r1lab.functional.kl import KL
 from r1lab.functional.packing import microbatches
 from r1lab.functional.surrogates import Clipped
@@ -20,6 +20,7 @@ from r1lab.rollouts.batches import training_samples
 from r1lab.rollouts.collect import Collector
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import KeepAll
+from r1lab.training.baseline import ValueBaseline
 from r1lab.training.grpo import GRPOModule, Phases, Recipe
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
@@ -43,6 +44,13 @@ class SomeBroken(RandomReward):
         ]
 
 
+class AlwaysOne(RandomReward):
+    """Every completion is worth 1."""
+
+    def __call__(self, rollouts):
+        return [dataclasses.replace(score, value=1.0) for score in super().__call__(rollouts)]
+
+
 class Inexact(TorchEngine):
     """A sampler whose logprobs are not those of the policy."""
 
@@ -52,16 +60,16 @@ class Inexact(TorchEngine):
 
 
 def trained(model, tokenizer, phases=1, reward=None, plan=PLAN, ref_refresh_steps=0, kl_coef=0.1, lr=1e-2,
-            max_grad_norm=1.0, selection=None, engine=TorchEngine):  # fmt: skip
+            max_grad_norm=1.0, selection=None, engine=TorchEngine, objective=None):  # fmt: skip
     policy = CausalPolicy(model)
     collector = Collector(
         engine(policy, tokenizer.pad_token_id, 64), tokenizer, R1ZeroTemplate(),
         Rubric({"random": reward or RandomReward(weight=1.0, seed=0)}),
     )  # fmt: skip
-    objective = Objective(GroupNormalized(1e-6, 0), Clipped(0.2, 0.2), KL(kl_coef, "k3"), SequenceMean())
+    default = Objective(GroupNormalized(1e-6, 0), Clipped(0.2, 0.2), KL(kl_coef, "k3"), SequenceMean())
     optim = AdamW(lr=lr, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, max_grad_norm=max_grad_norm)
     mix = Mix({"sums": GeneratedSource(["sums"], [1], ["en"])}, {"sums": 1}, seed=0)
-    recipe = Recipe(plan, objective, selection or KeepAll(), optim, ref_refresh_steps)
+    recipe = Recipe(plan, objective or default, selection or KeepAll(), optim, ref_refresh_steps)
     module = GRPOModule(policy, collector, recipe, seed=0, cursor=mix.start())
     trainer = build_trainer(Strategy("single", 1, 1, "cpu", 1, 1))
     trainer.fit(module, Phases(mix, module, last=phases, rank=0, world_size=1))
@@ -172,6 +180,28 @@ def test_inner_epochs_go_through_the_rollouts_again(tiny_model, tokenizer):
     once = trained(tiny_model(), tokenizer)
     assert (once.step, twice.step) == (2, 4)
     assert twice.report.metrics["tokens_trained"] == 2 * once.report.metrics["tokens_trained"]
+
+
+def test_the_critic_comes_to_expect_the_reward(tiny_model, tokenizer):
+    # lambda 1 and no penalty: what was to come of each token is the reward, 1
+    optim = AdamW(lr=1e-3, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, max_grad_norm=1.0)
+    critic = ValueBaseline(lam=1.0, optim=optim, clip=0.2)
+    ppo = Objective(PlainRewards(), Clipped(0.2, 0.2), KL(0.0, "k1"), TokenMean(), critic=critic)
+    one = dataclasses.replace(PLAN, minibatches=1)
+    modules = [
+        trained(
+            tiny_model(), tokenizer, phases=n, plan=one, reward=AlwaysOne(weight=1.0, seed=0), lr=1e-3, objective=ppo
+        )
+        for n in (1, 3)
+    ]
+    first, third = (module.report.metrics["value_loss"] for module in modules)
+    # it begins with 0 for every token: 1^2 / 2; two updates later it is nearer to 1
+    assert first == pytest.approx(0.5, abs=1e-6)
+    assert 0 < third < 0.95 * first
+    (batch,) = microbatches(training_samples(modules[-1].report.groups, PlainRewards()), 4096, 4096, 0)
+    with torch.no_grad():
+        once, thrice = (module.critic.values(batch)[batch.loss_mask].mean().item() for module in modules)
+    assert 0 < once < thrice < 1
 
 
 def test_the_gradient_is_cut_at_its_norm(tiny_model, tokenizer):

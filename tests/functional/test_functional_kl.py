@@ -45,6 +45,25 @@ def test_lookup():
         estimator("k4")
 
 
+def cut(gap, **limits):
+    """Estimate and gradient of one token whose log(policy / reference) is gap."""
+    logprobs = torch.tensor([gap], requires_grad=True)
+    found = KL(coef=1.0, **limits)(logprobs, torch.zeros(1))
+    return found.item(), torch.autograd.grad(found.sum(), logprobs)[0].item()
+
+
+def test_log_ratios_and_estimates_are_cut_on_both_sides_and_give_no_gradient_beyond():
+    assert cut(3.0, estimator="k1", largest_log_ratio=2.0) == (2.0, 0.0)
+    assert cut(-3.0, estimator="k1", largest_log_ratio=2.0) == (-2.0, 0.0)
+    assert cut(1.5, estimator="k1", largest_log_ratio=2.0) == (1.5, 1.0)
+    # 3^2 / 2 = 4.5 and 2^2 / 2 = 2; the log ratio is cut first: 2 of it is 2, which 1 cuts again
+    assert cut(3.0, estimator="k2", largest=4.0) == (4.0, 0.0)
+    assert cut(2.0, estimator="k2", largest=4.0) == (2.0, 2.0)
+    assert cut(3.0, estimator="k2", largest_log_ratio=2.0) == (2.0, 0.0)
+    assert cut(3.0, estimator="k2", largest_log_ratio=2.0, largest=1.0) == (1.0, 0.0)
+    assert cut(-3.0, estimator="k1", largest=2.0) == (-2.0, 0.0)
+
+
 def test_component():
     assert KL(coef=0.001, estimator="k1")(LOGPROBS, REF_LOGPROBS).item() == pytest.approx(0.6931471806)
     with pytest.raises(ValueError, match="k1, k2, k3"):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from r1lab.functional.surrogates import Clipped, ratio
+from r1lab.functional.surrogates import Clipped, Weighted, ratio
 
 # (ratio, advantage, loss, d loss / d logprob, clipped) with clip_low 0.2 and clip_high 0.28
 CASES = [
@@ -38,6 +38,39 @@ def test_ten_is_legal_and_never_binds_below():
     assert evaluate(surrogate, 1e-6, -1.0) == (pytest.approx(1e-6), pytest.approx(1e-6), False)
     assert evaluate(surrogate, 10.9, 1.0) == (pytest.approx(-10.9), pytest.approx(-10.9), False)
     assert evaluate(surrogate, 12.0, 1.0) == (pytest.approx(-11.0), 0.0, True)
+
+
+# dual clip 3, both clips 0.2
+DUAL_CASES = [
+    (2.5, -2.0, 5.0, 5.0, False),  # bad and likelier, not too far: 2.5 * 2
+    (4.0, -2.0, 6.0, 0.0, True),  # too far: at most 3 * 2
+    (0.5, -2.0, 1.6, 0.0, True),  # the lower clip stays: 0.8 * 2
+    (4.0, 2.0, -2.4, 0.0, True),  # good: the upper clip, 1.2 * 2
+    (4.0, 0.0, 0.0, 0.0, False),
+]
+
+
+@pytest.mark.parametrize(("rho", "advantage", "loss", "grad", "clipped"), DUAL_CASES)
+def test_dual_clip_by_hand(rho, advantage, loss, grad, clipped):
+    found = evaluate(Clipped(0.2, 0.2, dual_clip=3.0), rho, advantage)
+    assert found == (pytest.approx(loss, abs=1e-12), pytest.approx(grad, abs=1e-12), clipped)
+
+
+# log pi = ln rho - 1; the weight is a number, so the gradient is -weight * A; clip_low 0.2, clip_high 0.28
+WEIGHTED_CASES = [
+    (1.0, 2.0, 2.0, -2.0, False),  # -1 * 2 * -1
+    (1.5, 2.0, -1.28 * 2 * (math.log(1.5) - 1), -2.56, True),
+    (1.5, -2.0, 1.28 * 2 * (math.log(1.5) - 1), 2.56, True),  # cut whatever the sign of A
+    (0.5, 2.0, -0.8 * 2 * (math.log(0.5) - 1), -1.6, True),
+    (0.5, -2.0, 0.8 * 2 * (math.log(0.5) - 1), 1.6, True),
+    (0.9, 2.0, -0.9 * 2 * (math.log(0.9) - 1), -1.8, False),
+]
+
+
+@pytest.mark.parametrize(("rho", "advantage", "loss", "grad", "clipped"), WEIGHTED_CASES)
+def test_weighted_by_hand(rho, advantage, loss, grad, clipped):
+    found = evaluate(Weighted(clip_low=0.2, clip_high=0.28), rho, advantage)
+    assert found == (pytest.approx(loss, abs=1e-12), pytest.approx(grad, abs=1e-12), clipped)
 
 
 def test_first_update_has_ratio_exactly_one():

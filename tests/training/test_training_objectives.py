@@ -207,6 +207,19 @@ def test_gradient_equals_the_formula_of_its_source(name):
     assert sum(want.norm() for want in expected_grads) > 0.01
 
 
+def test_the_penalty_of_nemo_rl_is_cut_as_in_its_source():
+    """Log ratio between -20 and 20, then its k3 at most 10; neither gives a gradient beyond."""
+    penalty = objective("nemo_rl").kl
+    # log(pi / pi_ref); exp(100) is beyond float32, and its gradient would be nan
+    gaps = torch.tensor([-100.0, -3.0, -2.0, 10.0, 12.0, 100.0], requires_grad=True)
+    found = penalty(gaps, torch.zeros(6))
+    # e^3 - 3 - 1 = 16.1; e^2 - 2 - 1; e^-10 + 10 - 1; e^-12 + 12 - 1 = 11.0
+    assert found.tolist() == pytest.approx([10, 10, math.exp(2) - 3, math.exp(-10) + 9, 10, 10], rel=1e-6)
+    (gradient,) = torch.autograd.grad(found.sum(), gaps)
+    assert gradient.tolist() == pytest.approx([0, 0, 1 - math.exp(2), 1 - math.exp(-10), 0, 0], rel=1e-6)
+    assert (penalty.largest_log_ratio, penalty.largest) == (20.0, 10.0)
+
+
 def test_the_critic_learns_what_was_to_come():
     """Half the squared error of the value, or of the clipped value where that is larger, over counted tokens."""
     critic = objective("ppo").critic
