@@ -184,24 +184,21 @@ def test_inner_epochs_go_through_the_rollouts_again(tiny_model, tokenizer):
 
 def test_the_critic_comes_to_expect_the_reward(tiny_model, tokenizer):
     # lambda 1 and no penalty: what was to come of each token is the reward, 1
-    optim = AdamW(lr=1e-3, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, max_grad_norm=1.0)
+    optim = AdamW(lr=1e-2, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, max_grad_norm=1.0)
     critic = ValueBaseline(lam=1.0, optim=optim, clip=0.2)
     ppo = Objective(PlainRewards(), Clipped(0.2, 0.2), KL(0.0, "k1"), TokenMean(), critic=critic)
-    one = dataclasses.replace(PLAN, minibatches=1)
-    modules = [
-        trained(
-            tiny_model(), tokenizer, phases=n, plan=one, reward=AlwaysOne(weight=1.0, seed=0), lr=1e-3, objective=ppo
-        )
-        for n in (1, 3)
-    ]
-    first, third = (module.report.metrics["value_loss"] for module in modules)
-    # it begins with 0 for every token: 1^2 / 2; two updates later it is nearer to 1
-    assert first == pytest.approx(0.5, abs=1e-6)
-    assert 0 < third < 0.95 * first
-    (batch,) = microbatches(training_samples(modules[-1].report.groups, PlainRewards()), 4096, 4096, 0)
-    with torch.no_grad():
-        once, thrice = (module.critic.values(batch)[batch.loss_mask].mean().item() for module in modules)
-    assert 0 < once < thrice < 1
+    one, reward = dataclasses.replace(PLAN, minibatches=1), AlwaysOne(weight=1.0, seed=0)
+    values, losses = [], []
+    for phases in (1, 8):
+        module = trained(tiny_model(), tokenizer, phases, reward, one, lr=1e-3, objective=ppo)
+        (batch,) = microbatches(training_samples(module.report.groups, PlainRewards()), 4096, 4096, 0)
+        with torch.no_grad():
+            values.append(module.critic.values(batch)[batch.loss_mask].mean().item())
+        losses.append(module.report.metrics["value_loss"])
+    # it begins with 0 for every token: 1^2 / 2; later it is nearer to 1 (at 0.5 the loss is 0.5^2 / 2)
+    assert losses[0] == pytest.approx(0.5, abs=1e-6)
+    assert 0 < losses[1] < 0.125
+    assert 0 < values[0] < 0.5 < values[1]
 
 
 def test_the_gradient_is_cut_at_its_norm(tiny_model, tokenizer):
