@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from r1lab.config.nodes import leaves
+from r1lab.config.paper import Reported
 from r1lab.functional.corrections import Uncorrected
 from r1lab.functional.schedules import shown
 from r1lab.training.objective import Objective
@@ -72,6 +73,20 @@ def departures(here: Mapping[str, Any], paper: Mapping[str, Any]) -> Iterator[tu
         ):
             continue
         yield key.removesuffix("._target_"), _word(theirs.get(key)), _word(own.get(key))
+
+
+def unlike_paper(here: Mapping[str, Any], known: Mapping[str, Reported]) -> Iterator[tuple[str, str, str, str]]:
+    """(key, the paper's value, the value here, where the paper says it and why ours is another) where they differ.
+
+    >>> list(unlike_paper({"max_steps": 1696}, {"max_steps": Reported(1700, "N", "whole phases")}))
+    [('max_steps', '1700', '1696', 'N; whole phases')]
+    """
+    found = dict(leaves(here))
+    for key, value in known.items():
+        if not value.agrees(found.get(key)):
+            values = value.value if isinstance(value.value, tuple) else (value.value,)
+            where = "; ".join(filter(None, (value.source, value.why)))
+            yield key, " or ".join(map(_word, values)), _word(found.get(key)), where
 
 
 def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:

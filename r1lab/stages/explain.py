@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from r1lab.config.build import build, words
 from r1lab.config.nodes import Node, shared
+from r1lab.config.paper import reported
 from r1lab.errors import ConfigError
 from r1lab.stages.base import Context, Stage
 from r1lab.text.columns import table
@@ -41,21 +42,39 @@ class ExplainStage(Stage):
         return self.composed(shared(self.overrides))
 
     def run(self, context: Context) -> None:
-        """Prints the equation and the departures."""
-        from r1lab.diagnosis.explain import departures, equation
+        """Prints the equation, what is not as the paper reports it, and what else is not as at scale=paper."""
+        from r1lab.diagnosis.explain import departures, equation, unlike_paper
 
-        here = self.composed(shared(self.overrides))
-        model = [word for word in shared(self.overrides) if word.startswith("model=")]
-        paper = self.composed([*model, "scale=paper"])
+        said = shared(self.overrides)
+        here = self.composed(said)
+        # where a run lies is no departure
+        paper = self.composed([*(word for word in said if word.startswith(("model=", "run."))), "scale=paper"])
+        known = reported([f"stage={self.of}", *said, *named(here)])
         faults: list[str] = []
         parts = {name: build(here[name], name, faults) for name in ("objective", "optim") if name in here}
         told = [f"stage={self.of}"]
         if "objective" in parts:
             told += ["", equation(parts["objective"], parts["optim"])]
-        rows = [("value", "paper", "here"), *departures(here, paper)]
-        told += [
-            "",
-            f"{len(rows) - 1} values are not those of scale=paper:" if rows[1:] else "All values are the paper's.",
-        ]
-        told += [table(rows)] if rows[1:] else []
+        others = list(unlike_paper(here, known))
+        if others:
+            rows = [("value", "paper", "here", "where, and why"), *others]
+            told += [
+                "",
+                f"Other than the paper's, of the {len(known)} values that it reports: {len(others)}",
+                table(rows),
+            ]
+        elif known:
+            told += ["", f"The {len(known)} values that the paper reports are the paper's."]
+        else:
+            told += ["", "The paper reports no value of this stage."]
+        rest = [row for row in departures(here, paper) if row[0] not in known]
+        if rest:
+            rows = [("value", "scale=paper", "here"), *rest]
+            told += ["", f"Other than those of scale=paper, besides: {len(rest)}", table(rows)]
+        told += ["", 'Where the paper is silent, the files in conf/ say "ours".']
         context.report("\n".join(told))
+
+
+def named(stage: Mapping[str, Any]) -> list[str]:
+    """The word that chooses the model of a stage, where it has one."""
+    return [f"model={stage['policy']['name']}"] if "policy" in stage else []

@@ -1,53 +1,51 @@
-"""The paper's quantities as a table, beside what the files of scale=paper come to (Nature, Methods; v2, appendices)."""
+"""The paper's values as r1lab/config/paper.py has them, beside what the files of scale=paper come to."""
 
 import pytest
 from test_conf_compose import composed, hydra  # noqa: F401
 
+from r1lab.config.nodes import leaves
+from r1lab.config.paper import TABLE, reported
 from r1lab.functional.schedules import as_schedule
 
-TABLE = {
-    # distillation: v2, Table 6, and B.4.3
-    "stage=distill model=qwen2_5_math_1_5b": {"optim.lr": 1e-4, "batch_size": 64, "row_tokens": 32768},
-    "stage=distill model=qwen2_5_math_7b": {"optim.lr": 8e-5, "batch_size": 64, "final_lr_share": 0.1},
-    "stage=distill model=qwen2_5_14b": {"optim.lr": 7e-5},
-    "stage=distill model=qwen2_5_32b": {"optim.lr": 6e-5},
-    "stage=distill model=llama3_1_8b": {"optim.lr": 5e-5},
-    "stage=distill model=llama3_3_70b": {"optim.lr": 2e-5},
-    # R1-Zero's recipe on a smaller model: v2, B.4.1
-    "stage=r1zero model=qwen2_5_32b": {
-        "optim.lr": 2e-6, "plan.max_new_tokens": 32768, "plan.group_size": 16, "objective.kl.coef": 0.001
-    },
-    # Methods, first RL stage
-    "stage=rl_reasoning": {
-        "objective.surrogate.clip_high": 10.0, "plan.temperature": 1.0, "plan.questions": 512, "plan.minibatches": 16
-    },
-    # evaluation: v2, D.1
-    "stage=evaluate evaluation=paper_aime": {"evaluation.samples": 64, "evaluation.temperature": 0.6},
-    "stage=evaluate evaluation=paper_gpqa": {"evaluation.samples": 64, "evaluation.top_p": 0.95},
-    "stage=evaluate evaluation=paper_math": {"evaluation.samples": 16},
-    "stage=evaluate evaluation=paper_codeforces": {"evaluation.samples": 16},
-    "stage=evaluate evaluation=paper_livecodebench": {"evaluation.samples": 8, "evaluation.max_new_tokens": 32768},
-    # decontamination: v2, D.1
-    "stage=r1zero +filter@mix.filters.decontaminate=decontaminate": {"mix.filters.decontaminate.ngram": 10},
-    # preference data and cold start: Methods; v2, B.3
-    "stage=helpful_pairs mix=general_prompts": {"plan.questions": 66000},
-    "stage=safety_labels mix=general_prompts": {"plan.questions": 106000},
-    "stage=cold_start_data": {"plan.temperature": 1.0},
+OURS = {
+    "stage=rl_all_scenarios": {
+        "max_steps": 1696,
+        "rewards.helpful.weight": {0: 0.0, 1296: 1.0}, "rewards.harmless.weight": {0: 0.0, 1296: 1.0},
+        "mix.weights.helpful": {0: 0, 1296: 54}, "mix.weights.harmless": {0: 0, 1296: 12},
+    }
 }  # fmt: skip
-
-
-def found(stage, place):
-    for key in place.split("."):
-        stage = stage[key]
-    return stage
 
 
 @pytest.mark.parametrize("words", TABLE)
 def test_the_paper_scale_has_the_values_of_the_table(words):
-    stage = composed(*words.split(), "scale=paper")["stage"]
-    assert {place: found(stage, place) for place in TABLE[words]} == TABLE[words]
+    stage = dict(leaves(composed(*words.split(), "scale=paper")["stage"]))
+    known = reported(words.split())
+    unlike = {place: stage.get(place) for place, value in known.items() if not value.agrees(stage.get(place))}
+    assert unlike == OURS.get(words.split()[0], {})
+    assert all(known[place].why for place in unlike), "what is not the paper's says why"
+
+
+def test_more_words_go_before_fewer():
+    known = reported(["stage=r1zero", "model=qwen2_5_32b", "run.seed=3"])
+    assert (known["optim.lr"].value, known["mix.weights.logic"].value) == (2e-6, 0)
+    assert (known["max_steps"].value, known["mix.weights.math"].value) == (10400, 26)
+    assert reported(["stage=r1zero", "model=v3base"])["optim.lr"].value == 3e-6
+    assert reported(["stage=pipeline"]) == {}
 
 
 def test_the_length_limit_of_r1_zero_is_raised_once():
     limit = as_schedule(composed("stage=r1zero", "scale=paper")["stage"]["plan"]["max_new_tokens"])
     assert [limit(step) for step in (0, 8199, 8200, 10399)] == [32768, 32768, 65536, 65536]
+
+
+@pytest.mark.parametrize("model, logic", [("v3base", 15), ("qwen2_5_32b", 0)])
+def test_the_paper_scale_asks_the_paper_s_questions(model, logic):
+    """v2, Table 4; F.1: Qwen2.5-32B-Zero was asked no logic; a mix that is named goes before."""
+    weights = composed(f"model={model}", "scale=paper")["stage"]["mix"]["weights"]
+    assert weights == {"math": 26, "code": 17, "stem": 22, "logic": logic}
+    named = composed(f"model={model}", "scale=paper", "mix=gsm8k")["stage"]["mix"]
+    assert list(named["weights"]) == ["gsm8k"]
+    assert composed(f"model={model}", "scale=paper", "mix=reasoning")["stage"]["mix"]["weights"]["logic"] == 15
+    assert list(composed(f"model={model}", "scale=local")["stage"]["mix"]["sources"]) == ["generated"]
+    second = composed("stage=rl_all_scenarios", f"model={model}", "scale=paper")["stage"]["mix"]["sources"]
+    assert {"math", "helpful", "harmless"} <= set(second)
