@@ -65,12 +65,16 @@ class RewardModelStage(PolicyStage):
     strategy: Strategy
     checkpoint_steps: int
     keep_checkpoints: int
+    text_tokens: int | None = None
+    """And so many at most of each response of a pair with its prompt; None: only both together are counted."""
 
     def __post_init__(self):
         lowest = {"epochs": 1, "batch_size": 1, "max_tokens": 2, "heldout": 1, "checkpoint_steps": 1,
                   "keep_checkpoints": 2}  # fmt: skip
         for name, low in lowest.items():
             require_integer(f"stage.{name}", getattr(self, name), low)
+        if self.text_tokens is not None:
+            require_integer("stage.text_tokens", self.text_tokens, 2)
         require_integer("stage.microbatch_tokens", self.microbatch_tokens, self.max_tokens)
         require_choice("stage.activation_checkpointing", self.activation_checkpointing, ("auto", True, False))
 
@@ -109,13 +113,20 @@ class RewardModelStage(PolicyStage):
         """The items as ids, without those that are too long, which are counted. Raises DataError where none is left."""
         from r1lab.training.reward_model import Judged
 
-        judged = [one for item in items if (one := Judged.of(item, tokenizer)).num_tokens <= self.max_tokens]
+        judged = [one for item in items if self.fits(one := Judged.of(item, tokenizer))]
         if not judged:
             remedy = "Raise stage.max_tokens and stage.microbatch_tokens."
             raise DataError(f"Every {split} item is too long.", f"stage.max_tokens={self.max_tokens}", remedy)
         if gone := len(items) - len(judged):
-            context.say(f"Left out: {gone} of {len(items)} {split} items with more than {self.max_tokens} tokens")
+            each = f", or {self.text_tokens} of a response" if self.text_tokens else ""
+            told = f"{gone} of {len(items)} {split} items with more than {self.max_tokens} tokens{each}"
+            context.say(f"Left out: {told}")
         return judged
+
+    def fits(self, item: Judged) -> bool:
+        """Whether it is short enough, in all and text by text."""
+        most = self.max_tokens if self.text_tokens is None else self.text_tokens
+        return item.num_tokens <= self.max_tokens and all(len(text) <= most for text in item.texts)
 
     def finish(self, context: Context, data: Examples, worked: Checkpoints) -> None:
         """Stores the model, and says how much of what was held out it judges rightly."""

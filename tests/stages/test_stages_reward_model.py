@@ -8,11 +8,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from r1lab.rewards.preference import SequenceClassifier
+from r1lab.stages.reward_model import RewardModelStage
+from r1lab.training.reward_model import Judged
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = (
@@ -99,6 +103,15 @@ def test_killed_and_resumed_it_is_the_same(alone, data, tmp_path):
     assert files[0] == files[1]
     logs = [next(r.glob("reward_helpful/*/attempt_1/log.jsonl")).read_text() for r in (root, tmp_path)]
     assert logs[0] == logs[1]
+
+
+@pytest.mark.parametrize(
+    "lengths, text_tokens, fits",
+    [((7, 3), None, True), ((8, 3), None, False), ((7, 3), 6, False), ((6, 4), 6, True), ((6, 5), 6, False)],
+)
+def test_a_pair_is_short_enough_as_a_whole_and_text_by_text(lengths, text_tokens, fits):
+    pair = Judged(tuple(torch.zeros(length, dtype=torch.int64) for length in lengths))
+    assert RewardModelStage.fits(SimpleNamespace(max_tokens=10, text_tokens=text_tokens), pair) is fits
 
 
 @pytest.mark.parametrize(
