@@ -42,23 +42,30 @@ def write_sft_report(
     context: Context,
     description: str,
     base: str | None,
-    num_demonstrations: int,
+    given: int,
+    epochs: int,
     checkpoint: Path,
     seconds: dict[str, float],
 ) -> None:
-    """The same of supervised training."""
+    """The same of supervised training; of the demonstrations that were given some may have been left out."""
     steps = JsonlLog(context.folder / "log.jsonl").rows()
     trained = sum(row["tokens_trained"] for row in steps)
+    # each epoch shows the same ones
+    learned = round(sum(row["samples"] for row in steps) / epochs)
     loss = f"Loss: {steps[0]['loss']:.3f} -> {steps[-1]['loss']:.3f}"
-    policy = store_policy(context, checkpoint, description, base, loss, seconds)
+    told = f"{learned:,} demonstrations, {len(steps):,} steps, {trained:,.0f} tokens of responses"
+    if left_out := given - learned:
+        told += (
+            f"\nLeft out: {left_out:,} of {given:,} demonstrations, which are too long or which the tokenizer changes"
+        )
+    policy = store_policy(context, checkpoint, description, base, f"{told}\n\n{loss}", seconds)
     numbers = {
-        "demonstrations": num_demonstrations, "steps": len(steps), "tokens_trained": trained,
+        "demonstrations": learned, "left_out": left_out, "steps": len(steps), "tokens_trained": trained,
         "loss_first": steps[0]["loss"], "loss_last": steps[-1]["loss"], "seconds": seconds,
         "peak_rss_bytes": peak_rss_bytes(), "model": description, "policy": str(policy),
     }  # fmt: skip
     write_json_atomic(context.folder / "summary.json", numbers)
     plot_loss(steps, context.folder / "training.png")
-    told = f"{num_demonstrations:,} demonstrations, {len(steps):,} steps, {trained:,.0f} tokens of responses"
     time = f"Time: {sum(seconds.values()) / 60:.1f} minutes"
     context.report("\n".join([description, told, loss, time, f"Figure: {context.folder / 'training.png'}"]))
 

@@ -26,7 +26,7 @@ from r1lab.stages.policy_stage import PolicyStage
 from r1lab.stages.supervised import train_steps
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
-from r1lab.types import TrainingSample
+from r1lab.types import Demonstration, TrainingSample
 
 if TYPE_CHECKING:
     from r1lab.training.checkpoint import Checkpoints
@@ -54,7 +54,7 @@ class SFTStage(PolicyStage):
     batch_size: int
     """Demonstrations of a step, over all ranks."""
     row_tokens: int
-    """Context: demonstrations share rows of so many tokens; a longer one is refused."""
+    """Context: demonstrations share rows of so many tokens; a longer one is left out, and counted, never cut."""
     microbatch_tokens: int
     """Most tokens of one forward and backward."""
     activation_checkpointing: str | bool
@@ -102,7 +102,7 @@ class SFTStage(PolicyStage):
         return read_demonstrations(self.sources.values())
 
     def ready(self, context: Context, data: Demonstrations, model: Any, tokenizer: Any) -> Demonstrations:
-        """Demonstrations are what they were, and none is cut; of very many, evenly spaced ones are looked at."""
+        """Says how many cannot be learned; of very many, evenly spaced ones are looked at. Raises DataError: all."""
         if context.first_rank:
             positions = model.config.max_position_embeddings
             if self.row_tokens > positions:
@@ -111,27 +111,47 @@ class SFTStage(PolicyStage):
                     f"stage.row_tokens={self.row_tokens}, max_position_embeddings={positions}",
                     f"stage.row_tokens={positions}",
                 )
-            for place in range(0, len(data), -(-len(data) // CHECKED)):
-                self.sample(data, place, tokenizer)
+            looked = range(0, len(data), -(-len(data) // CHECKED))
+            faults = [fault for place in looked if (fault := self.fault(data[place], tokenizer))]
+            if len(faults) == len(looked):
+                raise faults[0]
+            if faults:
+                context.say(f"Left out: {len(faults)} of {len(looked)} demonstrations looked at. {faults[0]}")
         return data
 
-    def sample(self, shown: Demonstrations, place: int, tokenizer: Any) -> TrainingSample:
-        """A demonstration as it is trained on. Raises DataError where it is longer than the context."""
-        sample = training_sample(shown[place], self.template, tokenizer)
+    def fault(self, shown: Demonstration, tokenizer: Any) -> DataError | None:
+        """Why a demonstration is left out; None where it is trained on."""
+        try:
+            self.sample(shown, tokenizer)
+        except DataError as error:
+            return error
+        return None
+
+    def sample(self, shown: Demonstration, tokenizer: Any) -> TrainingSample:
+        """A demonstration as it is trained on. Raises DataError: it is too long, or the tokenizer changes it."""
+        sample = training_sample(shown, self.template, tokenizer)
         if sample.num_tokens > self.row_tokens:
             raise DataError(
                 "A demonstration is longer than the context; none is cut.",
-                f"question {shown[place].question.id}: {sample.num_tokens} tokens, stage.row_tokens={self.row_tokens}",
-                f"stage.row_tokens={sample.num_tokens} with as many stage.microbatch_tokens, or leave it out",
+                f"question {shown.question.id}: {sample.num_tokens} tokens, stage.row_tokens={self.row_tokens}",
+                f"stage.row_tokens={sample.num_tokens} with as many stage.microbatch_tokens",
             )
         return sample
+
+    def learnable(self, shown: Demonstration, tokenizer: Any) -> TrainingSample | None:
+        """The same, or None: a long run does not end at one response that cannot be learned."""
+        try:
+            return self.sample(shown, tokenizer)
+        except DataError:
+            return None
 
     def finish(self, context: Context, data: Demonstrations, worked: Checkpoints) -> None:
         """Writes the report, and stores the policy."""
         from r1lab.stages.report import write_sft_report
 
         last, state = worked.newest(context.say)
-        write_sft_report(context, self.policy.describe(), self.policy.base, len(data), last, state["seconds"])
+        told = (self.policy.describe(), self.policy.base)
+        write_sft_report(context, *told, len(data), self.epochs, last, state["seconds"])
 
     def work(self, context: Context, data: Demonstrations, model: Any, tokenizer: Any) -> Checkpoints:
         """The steps that are not done yet; returns the checkpoints."""
@@ -152,6 +172,6 @@ class SFTStage(PolicyStage):
         rows = Rows(self.row_tokens, "row_tokens")
         memory = FitMemory(rows, self.microbatch_tokens, self.activation_checkpointing, context.say)
         return train_steps(
-            context, self.strategy, order, lambda place: self.sample(data, place, tokenizer), module, tokenizer,
+            context, self.strategy, order, lambda place: self.learnable(data[place], tokenizer), module, tokenizer,
             PRETRAIN_COLUMNS, memory, ShowLoss, self.checkpoint_steps, self.keep_checkpoints,
         )  # fmt: skip

@@ -33,7 +33,7 @@ def train_steps(
     """Does the steps of `order` that are not done yet and returns the checkpoints; all ranks call it.
 
     order: places of the examples of each step; every rank takes its share of each. `example` gives what the module
-    takes for a place, `show` a callback for the progress line, which is given.
+    takes for a place, or None for one that is left out, `show` a callback for the progress line, which is given.
     """
     from r1lab.records.loggers import JsonlLog
     from r1lab.records.progress import track
@@ -74,10 +74,10 @@ def train_steps(
 def shares(
     order: Sequence[Sequence[int]], example: Callable[[int], Any], rank: int, world_size: int
 ) -> Iterator[list[Any]]:
-    """This rank's examples of each step.
+    """This rank's examples of each step, without those that are None.
 
     >>> list(shares([[4, 2, 9], [7]], str, rank=1, world_size=2))
     [['2'], []]
     """
     for places in order:
-        yield [example(place) for place in places[rank::world_size]]
+        yield [one for place in places[rank::world_size] if (one := example(place)) is not None]

@@ -36,9 +36,10 @@ class SFTModule(SupervisedModule):
                 losses.append(loss.detach())
             norm = self.take_step("policy", optim)
         self.step += 1
-        loss, tokens = ranks.summed([float(sum(losses)), float(sum(batch.num_tokens for batch in packed))])
-        trained = step.counts.tokens
-        self.metrics = {"loss": loss, "tokens": tokens, "tokens_trained": trained, "grad_norm": norm, "lr": optim.lr}
+        read = float(sum(batch.num_tokens for batch in packed))
+        loss, tokens, shown = ranks.summed([float(sum(losses)), read, float(len(samples))])
+        counted = {"tokens": tokens, "tokens_trained": step.counts.tokens, "samples": shown}
+        self.metrics = {"loss": loss, **counted, "grad_norm": norm, "lr": optim.lr}
 
 
 class ShowLoss(L.Callback):

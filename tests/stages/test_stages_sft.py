@@ -65,6 +65,29 @@ def test_the_loss_falls_along_the_cosine(alone):
     assert next(root.glob("sft_cold_start/*/attempt_1/training.png")).stat().st_size > 1000
 
 
+@pytest.mark.parametrize("devices", [1, 2])
+def test_what_is_too_long_is_left_out_and_counted_and_the_run_goes_on(devices, alone, demonstrations, tmp_path):
+    _, text = alone
+    assert "Left out" not in text
+    lines = demonstrations.read_text().splitlines()
+    long = json.loads(lines[0])
+    long["response"] = "one " * 900
+    # two of 32, in the midst of the others
+    mixed = [*lines[:10], json.dumps(long), *lines[10:20], json.dumps(long), *lines[20:]]
+    (tmp_path / "mixed.jsonl").write_text("".join(line + "\n" for line in mixed))
+    words = ("strategy=ddp", "strategy.devices=2", "strategy.cpu_devices=2") if devices == 2 else ()
+    text = command(tmp_path, f"+stage.data.sums={tmp_path / 'mixed.jsonl'}", *words)
+    assert "Left out: 2 of 32 demonstrations looked at. A demonstration is longer than the context" in text
+    assert "30 demonstrations, 8 steps" in text and "Left out: 2 of 32 demonstrations, which are too long" in text
+    found = policy_of(tmp_path)
+    assert (found["demonstrations"], found["left_out"]) == (30, 2)
+    assert "Left out: 2 of 32" in (Path(found["policy"]) / "README.md").read_text()
+    # 32 twice in batches of 8, of which four places are empty; what is learned is what is left
+    samples = [row["samples"] for row in rows_of(tmp_path)]
+    assert (len(samples), sum(samples), max(samples)) == (8, 60, 8)
+    assert found["tokens_trained"] == policy_of(alone[0])["tokens_trained"]
+
+
 def rows_of(root):
     (log,) = root.glob("sft_cold_start/*/attempt_1/log.jsonl")
     return [json.loads(line) for line in log.read_text().splitlines()]
