@@ -12,11 +12,21 @@ from r1lab.text.columns import table
 PAPER = {"pass@1": "15.6% -> 77.9%", "cons@k": "-> 86.7% (self-consistency)"}
 """DeepSeek-R1-Zero on AIME 2024. Source: Nature 645, main text: 15.6 to 77.9, with self-consistency 86.7."""
 
-PAPER_AIME = {
-    "base": "15.6%", "R1-Zero": "77.9%", "Dev1": "59.0%", "Dev2": "74.0%", "Dev3": "78.1%", "R1": "79.8%",
-    "distilled": "28.9%",
-}  # fmt: skip
-"""AIME 2024, pass@1. Source: Nature, Table 2; the base: main text; v2, Table 15: R1-Distill-Qwen-1.5B."""
+_STAGES = ("base", "R1-Zero", "Dev1", "Dev2", "Dev3", "R1", "distilled")
+PAPER_STAGES = {
+    title: {name: f"{value}%" for name, value in zip(_STAGES, values) if value is not None}
+    for title, values in {
+        "AIME 2024 pass@1": (15.6, 77.9, 59.0, 74.0, 78.1, 79.8, 28.9),
+        "IF-Eval": (58.6, 46.6, 71.7, 72.0, 78.1, 83.3, None),
+        "AlpacaEval 2.0": (None, 24.7, 50.1, 55.8, 62.1, 87.6, None),
+        "Arena-Hard": (None, 53.6, 77.0, 73.2, 75.6, 92.3, None),
+    }.items()
+}
+"""The paper's numbers that are nearest to ours: right answers, instructions kept, preference (helpful).
+
+Source: Nature, Table 2; the base: main text and v2, Table 12; v2, Table 15: R1-Distill-Qwen-1.5B. It has no student by
+RL of the same size.
+"""
 
 PARTS = {"accuracy_by_domain": "  {}", "accuracy_by_level": "  level {}"}
 """How questions are divided, with the title of a part's line."""
@@ -56,7 +66,9 @@ def stages_table(columns: Mapping[str, Numbers]) -> str:
     lines = [("", *columns)]
     lines += [(name, *map(_share, found)) for name, found in rows.items()]
     lines.append(("length", *(f"{numbers['mean_length']:,.1f}" for numbers in columns.values())))
-    lines.append(("paper: AIME 2024 pass@1", *(PAPER_AIME.get(title, "-") for title in columns)))
+    lines += [
+        (f"paper: {name}", *(reported.get(title, "-") for title in columns)) for name, reported in PAPER_STAGES.items()
+    ]
     return table(lines)
 
 

@@ -13,6 +13,7 @@ from r1lab.evaluation.report import (
     peak_rss_bytes,
     plot_training,
     sample_completions,
+    stages_table,
     summary,
 )
 
@@ -66,6 +67,19 @@ def test_the_table_has_intervals_gains_and_the_paper():
         ["mean length", "12.5 tokens", "1,025.0 tokens", "+1,012.5"],
     ]
     assert len({line.index(word) for line, word in zip(lines[1:4], ("77.9%", "86.7%", "40.0%"), strict=True)}) == 1
+
+
+def test_the_table_of_the_stages_has_the_paper_s_rows_by_column():
+    """Nature, Table 2 (R1-Zero, Dev1, Dev2, Dev3, R1); v2, Table 12 (base), Table 15 (distilled)."""
+    titles = ("R1", "base", "Dev3", "student_by_RL", "Dev2", "distilled", "Dev1", "R1-Zero", "another")
+    lines = stages_table({title: AFTER for title in titles}).splitlines()
+    rows = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines if line.startswith("paper")]
+    assert rows == [
+        ["paper: AIME 2024 pass@1", "79.8%", "15.6%", "78.1%", "-", "74.0%", "28.9%", "59.0%", "77.9%", "-"],
+        ["paper: IF-Eval", "83.3%", "58.6%", "78.1%", "-", "72.0%", "-", "71.7%", "46.6%", "-"],
+        ["paper: AlpacaEval 2.0", "87.6%", "-", "62.1%", "-", "55.8%", "-", "50.1%", "24.7%", "-"],
+        ["paper: Arena-Hard", "92.3%", "-", "75.6%", "-", "73.2%", "-", "77.0%", "53.6%", "-"],
+    ]
 
 
 def test_the_table_of_gains_is_in_points():
