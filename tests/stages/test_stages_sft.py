@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from safetensors.torch import load_file
@@ -11,7 +13,9 @@ from safetensors.torch import load_file
 from r1lab.data.corpus import example
 from r1lab.data.demonstrations import write_demonstrations
 from r1lab.data.mix import GeneratedSource
-from r1lab.types import Demonstration
+from r1lab.data.template import R1ZeroTemplate
+from r1lab.stages.sft import SFTStage
+from r1lab.types import Demonstration, Question
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = (
@@ -86,6 +90,24 @@ def test_what_is_too_long_is_left_out_and_counted_and_the_run_goes_on(devices, a
     samples = [row["samples"] for row in rows_of(tmp_path)]
     assert (len(samples), sum(samples), max(samples)) == (8, 60, 8)
     assert found["tokens_trained"] == policy_of(alone[0])["tokens_trained"]
+
+
+@pytest.mark.parametrize("changes, row_tokens, learned", [("", 999, True), ("sum", 999, False), ("", 9, False)])
+def test_what_the_tokenizer_changes_or_no_row_holds_is_not_learned(changes, row_tokens, learned, tokenizer):
+    class Changing:
+        eos_token_id, encode = tokenizer.eos_token_id, staticmethod(tokenizer.encode)
+
+        def decode(self, ids, **_):
+            return tokenizer.decode(ids) + changes
+
+        def __call__(self, *texts, **words):
+            return tokenizer(*texts, **words)
+
+    stage = SimpleNamespace(template=R1ZeroTemplate(), row_tokens=row_tokens)
+    stage.sample = partial(SFTStage.sample, stage)
+    shown = Demonstration(Question("q", "What is 7+5?", "12"), "<think> 7+5=12 </think> <answer> 12 </answer>")
+    assert (SFTStage.learnable(stage, shown, Changing()) is not None) is learned
+    assert (SFTStage.fault(stage, shown, Changing()) is None) is learned
 
 
 def rows_of(root):
