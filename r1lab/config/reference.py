@@ -27,6 +27,16 @@ def is_reference(source: str) -> bool:
     return source.startswith(PREFIX)
 
 
+def kind_of(source: str) -> str | None:
+    """The kind of the artifact that the text names; None where it names none.
+
+    >>> kind_of("artifact:reward_model/0f3a5c11d2e4"), kind_of("models/reward_model")
+    ('reward_model', None)
+    """
+    named = FORM.fullmatch(source)
+    return named and named[1]
+
+
 def references(tree: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
     """(place, kind, address) of every artifact that a configuration names. Raises ConfigError for a malformed name.
 

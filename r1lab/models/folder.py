@@ -14,6 +14,12 @@ INDEX, WEIGHTS = "model.safetensors.index.json", "model.safetensors"
 SAMPLED_BYTES = 2**22
 """Of the beginning, the middle and the end of a file, to tell it from others."""
 AGAIN = "Fetch or export the model again."
+CLASSIFIER = "ForSequenceClassification"
+"""How the names of architectures with a scalar head end."""
+REMEDIES = {
+    "policy": "Give a language model, such as artifact:policy/ADDRESS.",
+    "reward_model": "Give a sequence classifier with one output, such as artifact:reward_model/ADDRESS.",
+}
 
 
 def check_folder(path: str | Path) -> None:
@@ -34,6 +40,16 @@ def check_folder(path: str | Path) -> None:
             "The model folder has no tokenizer.", f"none of {', '.join(TOKENIZER_FILES)} in {folder}", remedy
         )
     _check_weights(folder)
+
+
+def check_head(path: str | Path, kind: str) -> None:
+    """A folder's model is a policy or a reward_model, as is asked for, by the architectures that its config names.
+
+    One that names none passes. Raises ModelError.
+    """
+    named = _read_json(Path(path) / "config.json").get("architectures") or []
+    if named and any(name.endswith(CLASSIFIER) for name in named) != (kind == "reward_model"):
+        raise ModelError(f"This is no {kind.replace('_', ' ')}.", f"{path}: {few(named)}", REMEDIES[kind])
 
 
 def _check_weights(folder: Path) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from r1lab.config.reference import is_reference
+from r1lab.config.reference import is_reference, kind_of
 from r1lab.errors import ModelError
-from r1lab.models.folder import check_folder, few, file_digest, folder_digests
+from r1lab.models.folder import REMEDIES, check_folder, check_head, few, file_digest, folder_digests
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -135,15 +135,19 @@ def check_dtype(name: str, key: str) -> None:
         raise ModelError("Unknown dtype.", f"{key}={name}", f"Use one of {', '.join(DTYPES)}.")
 
 
-def check_source(source: str, revision: str | None = None) -> None:
-    """A folder passes ``check_folder``; a hub id is cached or answers within seconds. Raises ModelError.
+def check_source(source: str, revision: str | None = None, kind: str = "policy") -> None:
+    """A folder passes ``check_folder`` and ``check_head``; a hub id is cached or answers within seconds.
 
-    An artifact that is still to be made passes: the run that reads it is not begun before.
+    An artifact that is still to be made passes if it is of that kind: the run that reads it is not begun before.
+    Raises ModelError.
     """
     if is_reference(source):
+        if kind_of(source) not in (None, kind):
+            raise ModelError(f"This is no {kind.replace('_', ' ')}.", source, REMEDIES[kind])
         return
     if Path(source).exists():
         check_folder(source)
+        check_head(source, kind)
     elif HUB_ID.fullmatch(source):
         check_hub(source, revision)
     else:

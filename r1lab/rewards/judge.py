@@ -132,7 +132,7 @@ class TorchJudge:
 
     def check(self) -> None:
         """Find what can be known without loading weights. Raises ModelError."""
-        check_weights(self.source, self.dtype)
+        check_weights(self.source, self.dtype, "policy")
 
     def __call__(self) -> tuple[Engine, PreTrainedTokenizerBase]:
         """The engine and its tokenizer. Raises ModelError."""

@@ -127,7 +127,7 @@ class SequenceClassifier:
 
     def check(self) -> None:
         """Find what can be known without loading weights. Raises ModelError."""
-        check_weights(self.source, self.dtype)
+        check_weights(self.source, self.dtype, "reward_model")
 
     @cached_property
     def loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -181,12 +181,12 @@ def judged_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, response: str) -
     return tokenizer.encode(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False)
 
 
-def check_weights(source: str, dtype: str) -> None:
-    """The weights of a reward model or judge are there, and their type is known. Raises ModelError."""
+def check_weights(source: str, dtype: str, kind: str) -> None:
+    """The weights of a reward_model, or of the policy that judges, are there, and of a known type; ModelError."""
     from r1lab.models.policy import check_dtype, check_source
 
     check_dtype(dtype, "dtype")
-    check_source(source)
+    check_source(source, kind=kind)
 
 
 def loading_faults(key: str, model: Any) -> list[str]:

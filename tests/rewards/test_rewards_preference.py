@@ -140,8 +140,12 @@ def test_a_model_that_cannot_be_loaded_is_a_fault_before_it_is_asked(folder, tmp
 def test_what_is_no_reward_model_is_refused(folder, tiny_model, tokenizer, tmp_path):
     tiny_model("llama").save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    for source in (str(tmp_path), str(tmp_path / "nowhere")):  # a policy has no trained scalar head
+    # a policy has no trained scalar head
+    for source in (str(tmp_path), str(tmp_path / "nowhere"), "artifact:policy/0f3a5c11d2e4"):
+        reward = RewardModelReward(1.0, SequenceClassifier(source, "float32", 2), HELPFUL)
+        (fault,) = reward.faults()
+        assert fault.startswith("model: ") and source in fault
         with pytest.raises(ModelError):
-            RewardModelReward(1.0, SequenceClassifier(source, "float32", 2), HELPFUL)([rollout("x")])
+            reward([rollout("x")])
     with pytest.raises(ConfigError, match="at least one row"):
         SequenceClassifier(str(folder), "float32", 0)

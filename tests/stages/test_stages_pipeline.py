@@ -214,6 +214,10 @@ def test_killed_at_random_moments_it_comes_to_the_same_end(whole, tmp_path):
         (["nodes.dev2.stage.plan.minibatches=3"], ["stage.nodes.dev2", "questions=4 do not split into minibatches=3"]),
         (["stage.nodes.dev2.inputs={model.weights: dev4.policy}"], ["stage.nodes.dev2", "dev4.policy"]),
         (["stage.nodes.dev1.inputs={stage.data.cold_start: r1zero.demonstrations}"], ["makes no demonstrations"]),
+        (
+            ["stage.nodes.evaluate_r1.inputs={model.weights: reward_helpful.reward_model}"],
+            ["stage.nodes.evaluate_r1", "model.weights: This is no policy. artifact:reward_model/"],
+        ),
     ],
 )
 def test_what_is_wrong_with_a_node_is_told_before_the_first_begins(tmp_path, words, told):
