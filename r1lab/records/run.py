@@ -1,6 +1,7 @@
 """The run folder: which attempt goes on, who may write it, and run.json with config, code, machine and seeds."""
 
 import json
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from typing import Any, Literal, Self
 from r1lab.disk import Lock, holder, replacing, require_space, storing, write_json_atomic
 from r1lab.errors import BusyError, StorageError
 from r1lab.records.machine import code, machine
+
+log = logging.getLogger(__name__)
 
 Resume = Literal["auto", "never", "always"]
 
@@ -58,7 +61,7 @@ class RunRecord:
         newest = _newest(home)
         if resume == "always" and newest is None:
             raise StorageError("There is no run to resume.", f"no attempt in {home}", "Use run.resume=auto.")
-        if resume != "never" and newest is not None and (run := _read(newest)).get("state") == "finished":
+        if resume != "never" and newest is not None and (run := read_run(newest)).get("state") == "finished":
             return cls(newest, run, None)
         require_space(home, min_free_bytes)
         with storing(home), Lock.take(home / ".lock", wait=True):  # two starts at once must not choose alike
@@ -73,7 +76,10 @@ class RunRecord:
                 holder(folder / ".lock"),
                 "Wait for it, end it, or start a new attempt beside it: run.resume=never.",
             )
-        record = cls(folder, _read(folder), lock)
+        record = cls(folder, read_run(folder), lock)
+        if not record.run and (damaged := folder / "run.json").exists():
+            kept = damaged.replace(folder / "run.json.damaged")
+            log.warning("%s was damaged (now %s): the attempt goes on from what else it holds.", damaged, kept.name)
         names = {"experiment": experiment, "address": address, "seeds": seeds or {}, "parents": parents or {}}
         record._start({**names, "config": dict(config), "overrides": list(overrides)})
         _point(home.parent / "latest", folder)
@@ -83,7 +89,7 @@ class RunRecord:
     def newest(cls, root: Path, experiment: str, address: str) -> Self | None:
         """Return the newest attempt without its lock, to be read; None where there is none."""
         folder = _newest(Path(root) / experiment / address)
-        return None if folder is None else cls(folder, _read(folder), None)
+        return None if folder is None else cls(folder, read_run(folder), None)
 
     @classmethod
     def attach(cls, root: Path, experiment: str, address: str) -> Self:
@@ -170,13 +176,16 @@ class RunRecord:
         self.update(state="running", error=None, starts=[*self.run["starts"], start], **here)
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    """Return run.json, or nothing where the attempt was killed before it was written."""
-    path = folder / "run.json"
+def read_run(folder: Path) -> dict[str, Any]:
+    """Return run.json, or nothing where the attempt was killed before it was written, or where it is damaged.
+
+    Such an attempt is unfinished and goes on: its address says what it is of, its checkpoints and tables how far it is.
+    """
     try:
-        return json.loads(path.read_text()) if path.exists() else {}
-    except ValueError as error:
-        raise StorageError(f"{path} is damaged.", str(error), "Start a new attempt: run.resume=never.") from error
+        found = json.loads((folder / "run.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _newest(home: Path) -> Path | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from r1lab.config.nodes import leaves
+from r1lab.records.run import read_run
 from r1lab.stages.run import Run
 
 SHOWN_DIFFERENCES = 3
@@ -61,7 +62,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 def finished(run: Run) -> Iterator[dict[str, Any]]:
     """The configurations of all finished runs of its name."""
     for path in sorted((run.root / run.name).glob("*/attempt_*/run.json")):
-        stored = json.loads(path.read_text())
+        stored = read_run(path.parent)
         if stored.get("state") == "finished":
             yield stored["config"]
 

@@ -143,12 +143,21 @@ def test_kill_9_between_folder_and_first_word_is_a_first_start(tmp_path):
         assert on_disk(record)["config"]["names"] == ["a", "ü"]
 
 
-def test_a_damaged_run_json_is_named(tmp_path):
+@pytest.mark.parametrize("torn", ['{"state": ', "null", "\x80"])
+def test_an_attempt_with_a_damaged_run_json_goes_on_and_the_file_is_kept(tmp_path, torn, caplog):
     with start(tmp_path) as record:
-        pass
-    (record.folder / "run.json").write_text('{"state": ')
-    with pytest.raises(StorageError, match=r"run\.json is damaged"):
-        start(tmp_path)
+        (record.folder / "checkpoint").write_text("step 7")
+    path = record.folder / "run.json"
+    path.write_bytes(torn.encode("latin-1"))
+    found = RunRecord.newest(tmp_path, "zero", "abc")
+    assert found.folder == record.folder and not found.finished
+    with start(tmp_path) as again:
+        assert again.folder == record.folder and (again.folder / "checkpoint").read_text() == "step 7"
+        assert len(again.run["starts"]) == 1 and on_disk(again)["config"]["names"] == ["a", "ü"]
+    assert f"{path} was damaged (now run.json.damaged)" in caplog.text
+    assert on_disk(again)["state"] == "finished"
+    assert (again.folder / "run.json.damaged").read_bytes() == torn.encode("latin-1")
+    path.write_text("{")
     with start(tmp_path, "never") as record:
         assert record.folder.name == "attempt_2"
 
