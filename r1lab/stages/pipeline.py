@@ -56,8 +56,12 @@ class Pipeline(Stage):
         if not self.nodes:
             return ["stage.nodes is empty. Try stage=r1, or an experiment that names some."]
         faults = list(binding_faults(Node, self.common, "stage.common", True))
+        named = ", ".join(name for name, node in self.nodes.items() if "stage" in node)
         for name, node in self.nodes.items():
-            faults += binding_faults(Node, node, f"stage.nodes.{name}", False)
+            if "stage" in node:
+                faults += binding_faults(Node, node, f"stage.nodes.{name}", False)
+            else:  # words of the command alone: settings of a node that there is not
+                faults.append(f"stage.nodes.{name}: there is no such node, or not at this scale. There are {named}.")
         faults += [
             f"stage.columns.{title}={name}: no such node evaluates. Take a node of stage=evaluate."
             for title, name in self.columns.items()
