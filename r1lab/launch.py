@@ -19,12 +19,12 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
     if not processes.is_first():
         run.join()
         return
-    run.check_inputs()
     if run.done and run.resume != "never":
         folder = run.newest.folder
         print("This run is finished; run.resume=never would do it again.")
         report = folder / "report.txt"
         print(report.read_text() if report.exists() else f"Its report is not there any more: {report}")
     else:
+        run.check_inputs()
         folder = run.work(overrides)
     print(folder)

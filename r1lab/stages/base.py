@@ -81,6 +81,8 @@ class Stage(Protocol):
 
     outputs: ClassVar[tuple[str, ...]] = ()
     """The kinds of artifacts that a run of it makes, one of each."""
+    files: ClassVar[tuple[str, ...]] = ()
+    """The files of its run folder that other runs read, as patterns: one whose files are gone is not done."""
 
     def faults(self) -> list[str]:
         """What cannot work, in words, before anything is built; empty when all is well."""

@@ -31,6 +31,7 @@ from r1lab.types import Question
 class EvaluateStage(PolicyStage):
     """Any policy - a model of conf/model, a folder, a hub id, a checkpoint - on any mix."""
 
+    files: ClassVar[tuple[str, ...]] = ("summary.json", "outcomes-*.json")
     imports: ClassVar[tuple[str, ...]] = SAMPLING
 
     policy: ModelChoice

@@ -79,8 +79,11 @@ class Run:
     def done(self) -> bool:
         """Whether it is finished, and what it made is still there."""
         newest = self.newest
+        if newest is None or not newest.finished:
+            return False
         made = (self.store.has(kind, output_address(self.address, kind)) for kind in self.stage.outputs)
-        return newest is not None and newest.finished and all(made) and self.stage.complete()
+        written = (any(newest.folder.glob(pattern)) for pattern in self.stage.files)
+        return all(made) and all(written) and self.stage.complete()
 
     def output(self, kind: str) -> str:
         """The reference to what it makes of that kind, known before it has begun. Raises ConfigError."""
@@ -90,21 +93,23 @@ class Run:
         return reference(kind, output_address(self.address, kind))
 
     def check_inputs(self) -> None:
-        """Every artifact that it names is there and whole. Raises ConfigError with all that is not."""
-        gone = [named for named in references(self.config) if not self.store.has(*named[1:])]
+        """Every artifact that it names is there and as it was stored. Raises ConfigError with all that is not."""
+        named = list(references(self.config))
+        unsound = {artifact for artifact in {names[1:] for names in named} if not self.store.sound(*artifact)}
+        gone = [names for names in named if names[1:] in unsound]
         if gone:
-            broken = any(self.store.path(*named[1:]).exists() for named in gone)
+            broken = [str(path) for path in (self.store.path(*artifact) for artifact in unsound) if path.exists()]
             raise ConfigError(
                 "An artifact is not whole any more." if broken else "No run has made this, or not here.",
                 ", ".join(f"{place}={reference(kind, key)}" for place, kind, key in gone),
-                "Delete its folder and run again what makes it." if broken else
+                f"Delete {' and '.join(sorted(broken))}, and run again what makes it." if broken else
                 f"What is there: {', '.join(self._made({kind for _, kind, _ in gone})) or 'nothing'}",
             )  # fmt: skip
 
     def open(self, overrides: Sequence[str]) -> RunRecord:
         """The attempt to work in, which goes on where there is an unfinished one. Raises StorageError.
 
-        One that is finished, but whose artifacts are gone, is done anew.
+        One that is finished, but whose artifacts or files are gone, is done anew.
         """
         newest, resume = self.newest, self.resume
         resume = "never" if newest is not None and newest.finished else resume

@@ -75,6 +75,28 @@ def test_a_damaged_artifact_is_none_is_said_and_is_built_anew(tmp_path, damage, 
     assert visible(store) == {"abc"}
 
 
+def test_what_is_read_before_a_run_is_compared_by_hash_and_heavy_weights_by_size(tmp_path, monkeypatch):
+    def shards(folder: Path) -> None:
+        for name in ("a.safetensors", "b.safetensors", "rows.jsonl"):
+            (folder / name).write_bytes(b"w" * 600)
+
+    store = Store(tmp_path)
+    path = store.put("policy", "abc", shards, STATED).path
+    assert store.sound("policy", "abc") and not store.sound("policy", "abd")
+    (path / "b.safetensors").write_bytes(b"v" * 600)
+    monkeypatch.setattr("r1lab.artifacts.store.HASHED_BYTES", 1200)
+    assert store.has("policy", "abc") and not store.sound("policy", "abc")
+    monkeypatch.setattr("r1lab.artifacts.store.HASHED_BYTES", 1199)
+    assert store.sound("policy", "abc") and store.get("policy", "abc") is None
+    (path / "rows.jsonl").write_bytes(b"v" * 600)
+    assert store.has("policy", "abc") and not store.sound("policy", "abc")
+    (path / "rows.jsonl").write_bytes(b"w" * 600)
+    os.truncate(path / "a.safetensors", 599)
+    assert not store.sound("policy", "abc")
+    (path / "manifest.json").write_text("{}")
+    assert not store.sound("policy", "abc")
+
+
 def test_a_failing_builder_leaves_nothing_and_its_own_error(tmp_path):
     def fail(folder: Path) -> None:
         build(folder)

@@ -96,7 +96,8 @@ def shares(names):
 
 
 def test_the_paper_scale_reads_a_folder(folder, rubric):
-    mix = instantiate(composed("mix=reasoning", "scale=paper", f"mix.path={folder}", *shares(SOURCES[:4])).mix)
+    # mix=paper, the default of this scale
+    mix = instantiate(composed("scale=paper", f"mix.path={folder}", *shares(SOURCES[:4])).mix)
     counts = mix.check()
     assert set(counts) == {"math", "code", "stem", "logic"} and all(290 < count < 350 for count in counts.values())
     questions, _ = mix.draw(mix.start(), 80, 0)
