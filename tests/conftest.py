@@ -33,6 +33,21 @@ ARCHITECTURES = {
 }  # fmt: skip
 
 
+@pytest.fixture
+def hydra():
+    """Hydra as a command has it: `compose` finds the files of conf/, experiments/ and sweeps/."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    from r1lab.config import paths, schema
+
+    GlobalHydra.instance().clear()
+    paths.register()
+    schema.register()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        yield
+
+
 @pytest.fixture(scope="session")
 def tokenizer():
     """A tiny reversible tokenizer with the tags as tokens."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,6 @@ def store_policy(
 
     base: the reference of the local base that it began with, None where it began with other weights.
     """
-
     parents = context.parents | ({"base": base} if base else {})
 
     def build(folder: Path) -> None:
@@ -66,11 +65,7 @@ def base_card(description: str, recipe: Mapping[str, Any], loss: float) -> str:
     """The text of a local base's card."""
     shown = {key: value for key, value in recipe.items() if key != "template"}
     sections = {"Scores": f"Loss: {loss:.3f}", "Recipe and data": _json(shown), "Use": LOAD}
-    parts = [
-        f"# {description[0].upper()}{description[1:]}",
-        *(f"## {name}\n\n{text}" for name, text in sections.items()),
-    ]
-    return HEAD + "\n\n".join(parts) + "\n"
+    return _page(f"{description[0].upper()}{description[1:]}", [], sections)
 
 
 def card(
@@ -93,10 +88,12 @@ def card(
         "Use": LOAD,
     }
     title = f"{context.config['model']['name']} after {run['experiment']}"
-    lines = [f"# {title}", "", description, "", f"Run {context.record.id}, seed {context.seed}."]
-    for name, text in sections.items():
-        lines += ["", f"## {name}", "", text]
-    return HEAD + "\n".join(lines) + "\n"
+    return _page(title, [description, f"Run {context.record.id}, seed {context.seed}."], sections)
+
+
+def _page(title: str, told: Sequence[str], sections: Mapping[str, str]) -> str:
+    parts = [f"# {title}", *told, *(f"## {name}\n\n{text}" for name, text in sections.items())]
+    return HEAD + "\n\n".join(parts) + "\n"
 
 
 def _json(found: Mapping[str, Any]) -> str:

@@ -26,12 +26,15 @@ from r1lab.stages.sample import SAMPLING
 from r1lab.training.strategy import Strategy
 from r1lab.types import Question
 
+OUTCOMES = "outcomes-*.json"
+"""What came of the questions of each rank."""
+
 
 @dataclass(frozen=True)
 class EvaluateStage(PolicyStage):
     """Any policy - a model of conf/model, a folder, a hub id, a checkpoint - on any mix."""
 
-    files: ClassVar[tuple[str, ...]] = ("summary.json", "outcomes-*.json")
+    files: ClassVar[tuple[str, ...]] = ("summary.json", OUTCOMES)
     imports: ClassVar[tuple[str, ...]] = SAMPLING
 
     policy: ModelChoice
@@ -109,7 +112,7 @@ class EvaluateStage(PolicyStage):
     def rewind(self, context: Context) -> None:
         """Forgets what another number of ranks has left behind, or one of whose ranks none is through."""
         if not any(self.part(context, number).exists() for number in range(self.strategy.world_size)):
-            for path in context.folder.glob("outcomes-*.json"):
+            for path in context.folder.glob(OUTCOMES):
                 path.unlink()
             ledger = Ledger(context.folder)
             for table in (ledger.rollouts, ledger.scores):
@@ -124,5 +127,5 @@ class EvaluateStage(PolicyStage):
 
 def read_outcomes(folder: Path) -> list[Outcome]:
     """What came of every question of a finished evaluation, in the order of the questions."""
-    rows = [row for part in folder.glob("outcomes-*.json") for row in json.loads(part.read_text())]
+    rows = [row for part in folder.glob(OUTCOMES) for row in json.loads(part.read_text())]
     return sorted((Outcome(**row) for row in rows), key=lambda outcome: outcome.index)

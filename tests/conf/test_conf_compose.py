@@ -4,29 +4,19 @@ import re
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from r1lab.config import paths, schema
 from r1lab.config.build import build
 from r1lab.stages.pipeline import Pipeline
 
+pytestmark = pytest.mark.usefixtures("hydra")
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
 GROUPS = ("engine", "strategy", "tracker", "mix", "template", "objective", "selection", "optim", "evaluation", "model")
 CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = [path.stem for path in sorted((ROOT / "experiments").glob("*.yaml"))]
-
-
-@pytest.fixture(autouse=True)
-def hydra():
-    GlobalHydra.instance().clear()
-    paths.register()
-    schema.register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield
 
 
 def composed(*overrides):

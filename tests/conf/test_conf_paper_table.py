@@ -1,12 +1,13 @@
 """The paper's values as r1lab/config/paper.py has them, beside what the files of scale=paper come to."""
 
 import pytest
-from test_conf_compose import composed, hydra  # noqa: F401
+from test_conf_compose import composed
 
 from r1lab.config.nodes import leaves
 from r1lab.config.paper import TABLE, reported
 from r1lab.functional.schedules import as_schedule
 
+pytestmark = pytest.mark.usefixtures("hydra")
 OURS = {
     "stage=rl_all_scenarios": {
         "max_steps": 1696,

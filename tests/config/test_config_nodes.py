@@ -1,24 +1,12 @@
 """A node of a pipeline is what its command composes."""
 
-from pathlib import Path
-
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra import compose
 from omegaconf import OmegaConf
 
-from r1lab.config import paths, schema
 from r1lab.config.nodes import Node
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
-
-
-@pytest.fixture(autouse=True)
-def hydra():
-    GlobalHydra.instance().clear()
-    paths.register(), schema.register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield
+pytestmark = pytest.mark.usefixtures("hydra")
 
 
 def test_a_schedule_takes_the_place_of_another():

@@ -1,28 +1,19 @@
 """`stage=explain` tells the paper's values apart from ours, and claims no more than the paper reports."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 
-from r1lab.config import paths, schema
 from r1lab.stages.explain import ExplainStage
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 SILENT = 'Where the paper is silent, the files in conf/ say "ours".'
 
 
 @pytest.fixture(autouse=True)
-def hydra():
-    GlobalHydra.instance().clear()
-    paths.register()
-    schema.register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        HydraConfig.instance().set_config(compose("config", return_hydra_config=True))
-        yield
+def of_a_command(hydra):
+    HydraConfig.instance().set_config(compose("config", return_hydra_config=True))
 
 
 def told(of, *words):
