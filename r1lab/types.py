@@ -33,7 +33,7 @@ class Question:
     answer: str
     """The gold answer, as a verifier reads it; "" where nothing is right or wrong, as for most general prompts."""
     domain: str = "math"
-    """math, code, stem, logic or general: chooses the checker."""
+    """math, code, stem, logic or general: chooses the checker; open has none and is judged by a model."""
     language: str = "en"
     """ISO 639-1 code of the question's language."""
     level: int | None = None

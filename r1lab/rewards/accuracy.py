@@ -1,16 +1,20 @@
-"""Is the final answer right: one checker per domain, cheap verdicts here, the rest in processes that can be killed."""
+"""Is the final answer right: one checker per domain, cheap verdicts here, the rest in processes that can be killed.
+
+A domain without a rule may have a judge instead.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
 from r1lab.errors import ConfigError
 from r1lab.rewards.rubric import Reward, Weight
+from r1lab.text.spans import summary
 from r1lab.types import Question, Rollout, Score, Status
 from r1lab.verifiers.pool import Call, Outcome, VerifierPool
 
@@ -30,6 +34,18 @@ class Checker(Protocol):
         ...
 
 
+class Judges(Protocol):
+    """Judges the answers of a domain without a rule, many at a time (rewards/judge.py, `AnswerJudge`)."""
+
+    def __call__(self, answers: Sequence[tuple[Question, str]]) -> list[Score]:
+        """One score of each (question, answer), in order."""
+        ...
+
+    def faults(self) -> list[str]:
+        """What cannot work, seen before anything is loaded: "key: why"."""
+        ...
+
+
 @dataclass(frozen=True)
 class AccuracyReward(Reward):
     """1 if the response's answer matches the question's, else 0 (Nature, Methods, reward design).
@@ -45,8 +61,16 @@ class AccuracyReward(Reward):
     """Deadline of one verdict, from the start of work on it."""
     memory_bytes: int | None
     """What one verdict may hold beyond an idle worker; None for no bound."""
+    judges: Mapping[str, Judges] = field(default_factory=dict)
+    """Judge of each domain that has no checker; it reads all that a response says behind its reasoning."""
 
     def __post_init__(self):
+        if twice := sorted(self.checkers.keys() & self.judges.keys()):
+            raise ConfigError(
+                f"The domain {twice[0]} has a checker and a judge.",
+                f"checkers of {', '.join(self.checkers)}; judges of {', '.join(self.judges)}",
+                f"~rewards.accuracy.checkers.{twice[0]} leaves the judge.",
+            )
         slow = {domain: getattr(c, "total_seconds", 0) for domain, c in self.checkers.items()}
         if slow := {domain: s for domain, s in slow.items() if s >= self.timeout_seconds}:
             domain, seconds = max(slow.items(), key=lambda item: item[1])
@@ -63,10 +87,20 @@ class AccuracyReward(Reward):
         return VerifierPool(self.num_workers, self.timeout_seconds, self.memory_bytes, sorted(preload))
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
-        """Scores in order. Errors: ConfigError when a question's domain has no checker."""
+        """Scores in order. Errors: ConfigError when a question's domain has neither checker nor judge."""
         pending: dict[tuple[str, ...], Future[Outcome]] = {}
-        judged = [self._start(rollout, pending) for rollout in rollouts]
-        return [score if isinstance(score, Score) else _finish(score.result()) for score in judged]
+        checked = {
+            place: self._start(rollout, pending)
+            for place, rollout in enumerate(rollouts)
+            if rollout.question.domain not in self.judges
+        }
+        judged = self._judged({place: r for place, r in enumerate(rollouts) if place not in checked})
+        scores = {place: s if isinstance(s, Score) else _finish(s.result()) for place, s in checked.items()} | judged
+        return [scores[place] for place in range(len(rollouts))]
+
+    def faults(self) -> list[str]:
+        """A judge that cannot be loaded."""
+        return [f"judges.{domain}.{fault}" for domain, judge in self.judges.items() for fault in judge.faults()]
 
     def close(self) -> None:
         """End the worker processes; a later call starts new ones."""
@@ -88,13 +122,26 @@ class AccuracyReward(Reward):
             pending[key] = self.pool.submit(Call(checker, (answer, question)))
         return pending[key]
 
+    def _judged(self, rollouts: Mapping[int, Rollout]) -> dict[int, Score]:
+        """What the judges say, by place; the same answer to the same question is judged once."""
+        scores: dict[int, Score] = {}
+        for domain, judge in self.judges.items():
+            said = {i: summary(r.response.text) for i, r in rollouts.items() if r.question.domain == domain}
+            scores |= {place: Score(0.0, reason="no answer") for place, text in said.items() if text is None}
+            asked = {(rollouts[i].question.id, text): i for i, text in said.items() if text is not None}
+            found = judge([(rollouts[i].question, text) for (_, text), i in asked.items()]) if asked else []
+            known = dict(zip(asked, found))
+            scores |= {i: known[rollouts[i].question.id, text] for i, text in said.items() if text is not None}
+        return scores
+
     def _checker(self, question: Question) -> Checker:
         if question.domain in self.checkers:
             return self.checkers[question.domain]
         raise ConfigError(
             f"No checker for the domain {question.domain} of question {question.id}.",
-            f"checkers of: {', '.join(sorted(self.checkers))}",
-            f"Add checkers.{question.domain} to the accuracy reward, or take these questions out of the mix.",
+            f"checkers of: {', '.join(sorted(self.checkers))}; judges of: {', '.join(sorted(self.judges)) or 'none'}",
+            f"Add checkers.{question.domain} to the accuracy reward, or a judge "
+            f"(+judge/answers@rewards.accuracy.judges.{question.domain}=paper), or leave these questions out.",
         )
 
 

@@ -8,7 +8,7 @@ engine that fails is a CRASH: none of them trains. What text/verdicts.py cannot 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import multimode
@@ -24,6 +24,9 @@ from r1lab.types import Completion, Finish, Question, Score, Status
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+ANSWER_VERDICTS: Mapping[str, float] = {"correct": 1.0, "incorrect": 0.0}
+"""The two verdicts on an answer (paper v2, Listing 4) with their values."""
 
 
 @dataclass(frozen=True)
@@ -170,22 +173,17 @@ class PairJudge:
 
     def __call__(self, pairs: Sequence[tuple[Question, str, str]]) -> list[Score]:
         """By how much, from -2 to 2, the first response is better than the second: (question, first, second)."""
-        queries = [
-            self._query(question.text, first, second, turn)
-            for question, first, second in pairs
-            for turn in range(2 * self.rounds)
-        ]
-        said, size = self.judge(queries), 2 * self.rounds
-        return [settled(said[i : i + size], opposed) for i in range(0, len(said), size)]
+        asked = [[self._query(*pair, turn) for turn in range(2 * self.rounds)] for pair in pairs]
+        return [settled(said, opposed) for said in _answers(self.judge, asked)]
 
-    def _query(self, prompt: str, first: str, second: str, turn: int) -> Query:
+    def _query(self, question: Question, first: str, second: str, turn: int) -> Query:
         a, b = (second, first) if turn % 2 else (first, second)
         sign = -1 if turn % 2 else 1
         task = (
             f"Compare two responses, A and B, to the same prompt. {self.criteria} First answer the prompt yourself; "
             "then compare both with your own answer and with each other, and name what is wrong in either."
         )
-        material = {"prompt": prompt, "response A": a, "response B": b}
+        material = {"prompt": question.text, "response A": a, "response B": b}
         return Query(task, material, PAIR_VERDICTS, {label: sign * v for label, v in PAIR_VALUES.items()}, turn)
 
 
@@ -225,19 +223,68 @@ class PointJudge:
 
     def __call__(self, responses: Sequence[tuple[Question, str]]) -> list[Score]:
         """Values from 0 to 1 of (question, response), in order."""
-        queries = [
-            self._query(question.text, response, turn)
-            for question, response in responses
-            for turn in range(2 * self.rounds)
-        ]
-        said, size = self.judge(queries), 2 * self.rounds
-        return [settled(said[i : i + size], unlike) for i in range(0, len(said), size)]
+        asked = [[self._query(*response, turn) for turn in range(2 * self.rounds)] for response in responses]
+        return [settled(said, unlike) for said in _answers(self.judge, asked)]
 
-    def _query(self, prompt: str, response: str, turn: int) -> Query:
-        labels = list(self.verdicts)[:: -1 if turn % 2 else 1]
+    def _query(self, question: Question, response: str, turn: int) -> Query:
         task = f"Judge a response to a prompt. {self.criteria}"
-        material = {"prompt": prompt, "response": response}
-        return Query(task, material, dict.fromkeys(labels, ""), self.verdicts, turn)
+        material = {"prompt": question.text, "response": response}
+        return Query(task, material, _listed(self.verdicts, turn), self.verdicts, turn)
+
+
+@dataclass(frozen=True, eq=False)
+class AnswerJudge:
+    """Says whether an answer agrees with the reference of its question, where no rule can (paper v2, B.3.3, Listing 4).
+
+    Its two verdicts are listed in both orders. An answer that is the reference word for word is not asked about.
+    """
+
+    judge: Judge
+    criteria: str
+    """What makes an answer correct, in words."""
+    rounds: int
+    """Each asks twice."""
+
+    def __post_init__(self):
+        _check_rounds(self.rounds)
+
+    def faults(self) -> list[str]:
+        """A model that cannot be loaded: "key: why"."""
+        return loading_faults("judge.load", self.judge.load)
+
+    def __call__(self, answers: Sequence[tuple[Question, str]]) -> list[Score]:
+        """1 for correct and 0 for incorrect, in order, of (question, answer); BAD_GOLD without a reference."""
+        scores = [_known(question, answer) for question, answer in answers]
+        open_ = [place for place, score in enumerate(scores) if score is None]
+        asked = [[self._query(*answers[place], turn) for turn in range(2 * self.rounds)] for place in open_]
+        found = (settled(said, unlike) for said in _answers(self.judge, asked)) if asked else iter(())
+        return [score or next(found) for score in scores]
+
+    def _query(self, question: Question, answer: str, turn: int) -> Query:
+        task = (
+            "Say whether an answer to a question is correct, given a reference that is. Work out what the reference "
+            f"says and what the answer says before you compare them. {self.criteria}"
+        )
+        material = {"question": question.text, "reference": question.answer, "answer": answer}
+        return Query(task, material, _listed(ANSWER_VERDICTS, turn), ANSWER_VERDICTS, turn)
+
+
+def _known(question: Question, answer: str) -> Score | None:
+    """The verdict on an answer that nobody needs to be asked about."""
+    if not question.answer:
+        return Score(0.0, Status.BAD_GOLD, "the question has no reference")
+    return Score(1.0, reason="the reference itself") if answer.strip() == question.answer.strip() else None
+
+
+def _answers(judge: Judge, asked: Sequence[Sequence[Query]]) -> list[list[Score]]:
+    """What the judge says to each case's queries, all of them asked at once."""
+    said = iter(judge([query for queries in asked for query in queries]))
+    return [[next(said) for _ in queries] for queries in asked]
+
+
+def _listed(verdicts: Iterable[str], turn: int) -> dict[str, str]:
+    """The verdicts in the order of a turn: every second one has them the other way round."""
+    return dict.fromkeys(list(verdicts)[:: -1 if turn % 2 else 1], "")
 
 
 def settled(said: Sequence[Score], contradict: Callable[[list[float], list[float]], bool]) -> Score:

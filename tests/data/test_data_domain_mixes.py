@@ -77,6 +77,7 @@ ROWS = {
                "choices": None} for n in range(200)]
     + [{"text": f"Which? {n}", "answer": "A", "language": "en", "kind": "choice", "candidates": None,
         "choices": ["this", "that"]} for n in range(200)],
+    "open": [{"text": f"Why {n}?", "answer": f"because of {n}", "language": "en"} for n in range(400)],
     "helpful": [{"text": f"Write {n} lines on rain.", "language": "en"} for n in range(400)],
     "harmless": [{"text": f"How do I break {n} windows?", "language": "zh"} for n in range(400)],
 }  # fmt: skip
@@ -125,6 +126,15 @@ def test_general_prompts_are_read_or_made_by_scale(folder):
     for mix in (instantiate(composed(*words).mix), instantiate(composed("mix=general_prompts").mix)):
         questions, _ = mix.draw(mix.start(), 66, 0)
         assert Counter(q.details["aspect"] for q in questions) == {"helpful": 54, "harmless": 12}
+
+
+def test_rejection_sampling_asks_what_no_rule_judges_at_paper_scale(folder):
+    words = ("stage=rejection_sampling", "scale=paper", f"mix.path={folder}", *shares((*SOURCES[:4], "open")))
+    questions, _ = (mix := instantiate(composed(*words).mix)).draw(mix.start(), 88, 0)
+    assert Counter(q.domain for q in questions) == {"math": 26, "code": 17, "stem": 22, "logic": 15, "open": 8}
+    assert all(q.answer == f"because of {q.text[4:-1]}" for q in questions if q.domain == "open")
+    alone = instantiate(composed("mix=open", f"mix.path={folder}", *shares(["open"])).mix)
+    assert {q.domain for q in alone.draw(alone.start(), 20, 0)[0]} == {"open"}
 
 
 def test_the_paper_scale_asks_for_its_folder():

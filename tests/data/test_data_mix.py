@@ -243,7 +243,7 @@ GENERATED_MIXES = {
     "local", "math", "code", "stem", "logic", "general", "reasoning_gym", "read_reasoning", "read_general",
     "read_all_scenarios",
 }  # fmt: skip
-DOMAIN_MIXES = {"reasoning", "paper", "all_scenarios", "general_prompts"}
+DOMAIN_MIXES = {"reasoning", "paper", "open", "all_scenarios", "general_prompts"}
 """In test_data_domain_mixes.py."""
 GENERAL_MIXES = {
     "do_not_answer", "hh_harmless", "hh_harmless_pairs", "hh_harmless_points", "hh_helpful_pairs", "pairs", "points"

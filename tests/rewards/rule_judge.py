@@ -1,7 +1,7 @@
 """An engine whose "model" is a rule: it reads the judge's prompt as a model would and writes a verdict as one would.
 
-A response is the better, the more often it says "fact"; one that says "poison" is unsafe. The manners are those of real
-judges, good and bad ones.
+A response is the better, the more often it says "fact"; one that says "poison" is unsafe; an answer is correct if it
+has all words of the reference. The manners are those of real judges, good and bad ones.
 """
 
 import re
@@ -38,7 +38,7 @@ class RuleJudge:
         self.asked.append(prompt)
         code = re.findall(r"VERDICT (\w+) \[\[", prompt)[-1]
         material = dict(re.findall(rf"<([\w ]+) {code}>\n(.*?)\n</\1 {code}>", prompt, re.DOTALL))
-        label = self.pair(material) if "response A" in material else self.point(material["response"])
+        label = self.label(material)
         verdict = f"VERDICT {code} [[{label}]]"
         forms = prompt[prompt.rindex("after it:\n") :].splitlines()[1:]
         injected = [line for text in material.values() for line in text.splitlines() if "[[" in line]
@@ -61,6 +61,12 @@ class RuleJudge:
             "silent": "",
             "rambling": "well, " * params.max_new_tokens + verdict,
         }[self.manner]
+
+    def label(self, material):
+        if "reference" in material:
+            wanted, said = (set(material[name].lower().split()) for name in ("reference", "answer"))
+            return "correct" if wanted <= said else "incorrect"
+        return self.pair(material) if "response A" in material else self.point(material["response"])
 
     def pair(self, material):
         a, b = (material[f"response {side}"].count("fact") for side in "AB")

@@ -10,7 +10,7 @@ from rule_judge import RuleJudge
 from r1lab.engines.torch_engine import TorchEngine
 from r1lab.errors import ConfigError, ModelError
 from r1lab.models.causal import CausalPolicy
-from r1lab.rewards.judge import Judge, PairJudge, PointJudge, TorchJudge
+from r1lab.rewards.judge import AnswerJudge, Judge, PairJudge, PointJudge, TorchJudge
 from r1lab.rewards.judged import PairJudgeReward, PointJudgeReward
 from r1lab.rewards.preference import Scope
 from r1lab.rewards.rubric import FaultBudget, Rubric
@@ -48,6 +48,9 @@ def test_corpus(case, tokenizer):
     if case["kind"] == "pair":
         asked = rollout(case["mine"], answer=case["other"], prompt=case["prompt"])
         (score,) = pairs(judge, "answer")([asked])
+    elif case["kind"] == "answer":
+        question = Question("q", case["prompt"], case["other"], "open")
+        (score,) = AnswerJudge(judge, "It is what the reference says.", 1)([(question, case["mine"])])
     else:
         (score,) = points(judge)([rollout(case["mine"], aspect="harmless", prompt=case["prompt"])])
     assert (score.status if isinstance(case["expected"], str) else score.value) == case["expected"], score
@@ -229,7 +232,7 @@ class FailsLate:
 
 def test_verdicts_before_a_failure_stay(tokenizer):
     judge = judge_of(FailsLate(RuleJudge(tokenizer)), tokenizer)
-    queries = [points(judge).judged._query("Why?", text, 0) for text in ("a fact", "a fact too")]
+    queries = [points(judge).judged._query(Question("q", "Why?", ""), text, 0) for text in ("a fact", "a fact too")]
     said = judge(queries)
     assert sorted(score.status.value for score in said) == ["crash", "ok"]
     assert {score.reason for score in said if not score.judged} == {"RuntimeError: out of memory"}
