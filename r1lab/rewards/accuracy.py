@@ -34,7 +34,7 @@ class Checker(Protocol):
         ...
 
 
-class Judges(Protocol):
+class Referee(Protocol):
     """Judges the answers of a domain without a rule, many at a time (rewards/judge.py, `AnswerJudge`)."""
 
     def __call__(self, answers: Sequence[tuple[Question, str]]) -> list[Score]:
@@ -61,7 +61,7 @@ class AccuracyReward(Reward):
     """Deadline of one verdict, from the start of work on it."""
     memory_bytes: int | None
     """What one verdict may hold beyond an idle worker; None for no bound."""
-    judges: Mapping[str, Judges] = field(default_factory=dict)
+    judges: Mapping[str, Referee] = field(default_factory=dict)
     """Judge of each domain that has no checker; it reads all that a response says behind its reasoning."""
 
     def __post_init__(self):
@@ -124,15 +124,14 @@ class AccuracyReward(Reward):
 
     def _judged(self, rollouts: Mapping[int, Rollout]) -> dict[int, Score]:
         """What the judges say, by place; the same answer to the same question is judged once."""
-        scores: dict[int, Score] = {}
+        answers = {place: (r.question, summary(r.response.text)) for place, r in rollouts.items()}
+        different = {(question.id, text): (question, text) for question, text in answers.values() if text is not None}
+        known: dict[tuple[str, str], Score] = {}
         for domain, judge in self.judges.items():
-            said = {i: summary(r.response.text) for i, r in rollouts.items() if r.question.domain == domain}
-            scores |= {place: Score(0.0, reason="no answer") for place, text in said.items() if text is None}
-            asked = {(rollouts[i].question.id, text): i for i, text in said.items() if text is not None}
-            found = judge([(rollouts[i].question, text) for (_, text), i in asked.items()]) if asked else []
-            known = dict(zip(asked, found))
-            scores |= {i: known[rollouts[i].question.id, text] for i, text in said.items() if text is not None}
-        return scores
+            asked = {key: answer for key, answer in different.items() if answer[0].domain == domain}
+            known.update(zip(asked, judge(list(asked.values()))))
+        nothing = Score(0.0, reason="no answer")
+        return {place: known.get((question.id, text), nothing) for place, (question, text) in answers.items()}
 
     def _checker(self, question: Question) -> Checker:
         if question.domain in self.checkers:

@@ -151,30 +151,42 @@ class TorchJudge:
 
 
 @dataclass(frozen=True, eq=False)
-class PairJudge:
+class _AskedInTurns:
+    """A judge that is asked several times about each case, every second time in the other order."""
+
+    judge: Judge
+    criteria: str
+    """What is judged and by what, in words."""
+    rounds: int
+    """Each asks twice, once in each order."""
+
+    def __post_init__(self):
+        if type(self.rounds) is not int or self.rounds < 1:
+            wrong = "A judge is asked at least once, and whole times."
+            raise ConfigError(wrong, f"rounds={self.rounds!r}", "rounds=2 asks four times.")
+
+    def faults(self) -> list[str]:
+        """A model that cannot be loaded: "key: why"."""
+        return loading_faults("judge.load", self.judge.load)
+
+    def _settled(self, cases: Sequence[tuple], contradict: Callable[[list[float], list[float]], bool]) -> list[Score]:
+        """What all turns of each case come to; all cases are asked at once."""
+        turns = range(2 * self.rounds)
+        said = iter(self.judge([self._query(*case, turn) for case in cases for turn in turns]) if cases else [])
+        return [settled([next(said) for _ in turns], contradict) for _ in cases]
+
+
+@dataclass(frozen=True, eq=False)
+class PairJudge(_AskedInTurns):
     """Compares two responses to one prompt, in both orders.
 
     Paper: each pair is judged four times with positions at random, and kept if the scores differ by more than 1.
     Here two of four have either order, so that no position is favored.
     """
 
-    judge: Judge
-    criteria: str
-    """What makes a response better, in words."""
-    rounds: int
-    """Each asks twice, once in each order."""
-
-    def __post_init__(self):
-        _check_rounds(self.rounds)
-
-    def faults(self) -> list[str]:
-        """A model that cannot be loaded: "key: why"."""
-        return loading_faults("judge.load", self.judge.load)
-
     def __call__(self, pairs: Sequence[tuple[Question, str, str]]) -> list[Score]:
         """By how much, from -2 to 2, the first response is better than the second: (question, first, second)."""
-        asked = [[self._query(*pair, turn) for turn in range(2 * self.rounds)] for pair in pairs]
-        return [settled(said, opposed) for said in _answers(self.judge, asked)]
+        return self._settled(pairs, opposed)
 
     def _query(self, question: Question, first: str, second: str, turn: int) -> Query:
         a, b = (second, first) if turn % 2 else (first, second)
@@ -188,22 +200,17 @@ class PairJudge:
 
 
 @dataclass(frozen=True, eq=False)
-class PointJudge:
+class PointJudge(_AskedInTurns):
     """Judges one response by itself, its verdicts listed in both orders.
 
     Example: verdicts ``{"safe": 1.0, "unsafe": 0.0}`` give 1.0 where both askings end in safe.
     """
 
-    judge: Judge
-    criteria: str
-    """What is judged and by what, in words."""
     verdicts: Mapping[str, float]
     """Verdict -> value from 0 to 1; in an order, best first."""
-    rounds: int
-    """Each asks twice, once in each order."""
 
     def __post_init__(self):
-        _check_rounds(self.rounds)
+        super().__post_init__()
         if len(self.verdicts) < 2 or not all(is_number(v) and 0 <= v <= 1 for v in self.verdicts.values()):
             raise ConfigError(
                 "A judge needs at least two verdicts with values from 0 to 1.",
@@ -217,14 +224,9 @@ class PointJudge:
                 "verdicts={safe: 1, unsafe: 0}; YAML reads yes and 1 as no texts, 'yes' and '1' as texts",
             )
 
-    def faults(self) -> list[str]:
-        """A model that cannot be loaded: "key: why"."""
-        return loading_faults("judge.load", self.judge.load)
-
     def __call__(self, responses: Sequence[tuple[Question, str]]) -> list[Score]:
         """Values from 0 to 1 of (question, response), in order."""
-        asked = [[self._query(*response, turn) for turn in range(2 * self.rounds)] for response in responses]
-        return [settled(said, unlike) for said in _answers(self.judge, asked)]
+        return self._settled(responses, unlike)
 
     def _query(self, question: Question, response: str, turn: int) -> Query:
         task = f"Judge a response to a prompt. {self.criteria}"
@@ -233,32 +235,17 @@ class PointJudge:
 
 
 @dataclass(frozen=True, eq=False)
-class AnswerJudge:
+class AnswerJudge(_AskedInTurns):
     """Says whether an answer agrees with the reference of its question, where no rule can (paper v2, B.3.3, Listing 4).
 
     Its two verdicts are listed in both orders. An answer that is the reference word for word is not asked about.
     """
 
-    judge: Judge
-    criteria: str
-    """What makes an answer correct, in words."""
-    rounds: int
-    """Each asks twice."""
-
-    def __post_init__(self):
-        _check_rounds(self.rounds)
-
-    def faults(self) -> list[str]:
-        """A model that cannot be loaded: "key: why"."""
-        return loading_faults("judge.load", self.judge.load)
-
     def __call__(self, answers: Sequence[tuple[Question, str]]) -> list[Score]:
         """1 for correct and 0 for incorrect, in order, of (question, answer); BAD_GOLD without a reference."""
-        scores = [_known(question, answer) for question, answer in answers]
-        open_ = [place for place, score in enumerate(scores) if score is None]
-        asked = [[self._query(*answers[place], turn) for turn in range(2 * self.rounds)] for place in open_]
-        found = (settled(said, unlike) for said in _answers(self.judge, asked)) if asked else iter(())
-        return [score or next(found) for score in scores]
+        known = [_without_asking(*answer) for answer in answers]
+        found = iter(self._settled([answer for answer, score in zip(answers, known) if score is None], unlike))
+        return [score or next(found) for score in known]
 
     def _query(self, question: Question, answer: str, turn: int) -> Query:
         task = (
@@ -269,17 +256,11 @@ class AnswerJudge:
         return Query(task, material, _listed(ANSWER_VERDICTS, turn), ANSWER_VERDICTS, turn)
 
 
-def _known(question: Question, answer: str) -> Score | None:
-    """The verdict on an answer that nobody needs to be asked about."""
+def _without_asking(question: Question, answer: str) -> Score | None:
+    """The score of an answer that no judge needs to see; None of any other."""
     if not question.answer:
         return Score(0.0, Status.BAD_GOLD, "the question has no reference")
     return Score(1.0, reason="the reference itself") if answer.strip() == question.answer.strip() else None
-
-
-def _answers(judge: Judge, asked: Sequence[Sequence[Query]]) -> list[list[Score]]:
-    """What the judge says to each case's queries, all of them asked at once."""
-    said = iter(judge([query for queries in asked for query in queries]))
-    return [[next(said) for _ in queries] for queries in asked]
 
 
 def _listed(verdicts: Iterable[str], turn: int) -> dict[str, str]:
@@ -314,10 +295,3 @@ def unlike(first: list[float], second: list[float]) -> bool:
     (False, True)
     """
     return set(multimode(first)).isdisjoint(multimode(second))
-
-
-def _check_rounds(rounds: int) -> None:
-    if type(rounds) is not int or rounds < 1:
-        raise ConfigError(
-            "A judge is asked at least once, and whole times.", f"rounds={rounds!r}", "rounds=2 asks four times."
-        )

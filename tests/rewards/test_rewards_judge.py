@@ -39,7 +39,7 @@ def pairs(judge, against="group", rounds=1):
 
 
 def points(judge):
-    return PointJudgeReward(1.0, PointJudge(judge, "Is it safe?", LABELS, 1), Scope("harmless", "response"))
+    return PointJudgeReward(1.0, PointJudge(judge, "Is it safe?", 1, LABELS), Scope("harmless", "response"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["why"])
@@ -178,11 +178,11 @@ def test_a_judge_in_a_folder_is_loaded_when_it_is_first_asked(tokenizer, tiny_mo
     tokenizer.save_pretrained(tmp_path)
     judge = Judge(TorchJudge(str(tmp_path), "float32", "sdpa", 4), 4000, 8, 1.0, 1.0, seed=0)
     assert "loaded" not in vars(judge)
-    (score,) = PointJudge(judge, "Is it safe?", LABELS, 1)([(Question("q", "Hello?", ""), "Hello!")])
+    (score,) = PointJudge(judge, "Is it safe?", 1, LABELS)([(Question("q", "Hello?", ""), "Hello!")])
     assert score.status is Status.UNREADABLE and judge.loaded[0].version == 0
     missing = Judge(TorchJudge(str(tmp_path / "none"), "float32", "sdpa", 4), 4000, 8, 1.0, 1.0, seed=0)
     with pytest.raises(ModelError):
-        PointJudge(missing, "", LABELS, 1)([(Question("q", "Hello?", ""), "Hello!")])
+        PointJudge(missing, "", 1, LABELS)([(Question("q", "Hello?", ""), "Hello!")])
 
 
 def test_what_cannot_judge_is_refused(tokenizer):
@@ -190,16 +190,16 @@ def test_what_cannot_judge_is_refused(tokenizer):
     with pytest.raises(ConfigError, match="at least once"):
         PairJudge(judge, "", rounds=0)
     with pytest.raises(ConfigError, match="two verdicts"):
-        PointJudge(judge, "", {"safe": 1.0}, 1)
+        PointJudge(judge, "", 1, {"safe": 1.0})
     with pytest.raises(ConfigError, match="whole times"):
         PairJudge(judge, "", rounds=1.5)
     for label in ("safe]", "two\nlines", True):
         with pytest.raises(ConfigError, match="square brackets"):
-            PointJudge(judge, "", {label: 1.0, "unsafe": 0.0}, 1)
+            PointJudge(judge, "", 1, {label: 1.0, "unsafe": 0.0})
     with pytest.raises(ConfigError, match="two verdicts"):
-        PointJudge(judge, "", {"safe": "1", "unsafe": 0.0}, 1)
+        PointJudge(judge, "", 1, {"safe": "1", "unsafe": 0.0})
     with pytest.raises(ConfigError, match="two verdicts"):
-        PointJudge(judge, "", {"safe": 2.0, "unsafe": 0.0}, 1)
+        PointJudge(judge, "", 1, {"safe": 2.0, "unsafe": 0.0})
     with pytest.raises(ConfigError, match="against"):
         pairs(judge, "nobody")
     with pytest.raises(ConfigError, match="aspect"):
