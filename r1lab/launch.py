@@ -11,7 +11,7 @@ from r1lab.stages.run import Run
 
 def launch(config: DictConfig, overrides: list[str]) -> None:
     """Runs the stage of a configuration, or shows its plan, or the report of a run that is done."""
-    run = Run.of(config)
+    run = Run.of(config, overrides)
     if config.plan:
         if processes.is_first():
             print(run.stage.graph() or f"stage={run.name} {run.address}: {state(run)}")

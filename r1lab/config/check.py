@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -11,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from r1lab.config.build import build, words
+from r1lab.config.nodes import key_of
 from r1lab.config.overrides import key_paths, unknown_key
 from r1lab.config.schema import Config
 from r1lab.errors import ConfigError
@@ -19,13 +21,16 @@ BUILT = ("stage", "tracker")
 """The parts that a run needs; all others stand inside them."""
 
 
-def check(config: DictConfig, prepare: Callable[[Any], Any] = lambda tree: tree) -> dict[str, Any]:
+def check(
+    config: DictConfig, prepare: Callable[[Any], Any] = lambda tree: tree, given: Iterable[str] = ()
+) -> dict[str, Any]:
     """The parts of a run, built. Raises ConfigError with every fault: missing values, wrong keys, refused values.
 
     Only a stage whose parts are all sound is asked for its arithmetic. `prepare` sees the plain values before they
-    become parts.
+    become parts; `given` are the words that asked for it.
     """
     faults = missing(config) + unknown(config)
+    faults += [] if faults else unread(config, given)
     parts = {}
     if not faults:
         faults = misnamed(config.run.name)
@@ -69,6 +74,26 @@ def unknown(config: DictConfig) -> list[str]:
     known = list(key_paths({key: value for key, value in tree.items() if key in top}))
     errors = [unknown_key(str(key), known) for key in tree if key not in top]
     return [f"{error.wrong} {error.remedy}" for error in errors]
+
+
+def unread(config: DictConfig, given: Iterable[str]) -> list[str]:
+    """Words of a command that set or choose what the stage does not read: they would silently change nothing.
+
+    A stage that hands the words on, to nodes of its own, may read any.
+    """
+    if "overrides" in config.stage:
+        return []
+    read, ahead = {"run", "plan", "scale"}, list(BUILT)
+    while ahead:
+        read.add(name := ahead.pop())
+        ahead += {top for top in re.findall(r"\$\{(\w+)", OmegaConf.to_yaml(config[name])) if top in config} - read
+    faults = []
+    for word in given:
+        top = re.split(r"[.:]", key_of(word).rpartition("@")[2])[0]
+        if top in config and top not in read:
+            parts = ", ".join(sorted(read - {"run", "plan", "scale", *BUILT}))
+            faults.append(f"{word} changes nothing: the stage reads no {top}. It reads {parts or 'none of these'}.")
+    return faults
 
 
 def stage_faults(stage: Any) -> list[str]:

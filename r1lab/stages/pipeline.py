@@ -119,7 +119,9 @@ class Pipeline(Stage):
         """The run of a node, which takes what the runs `before` it make. Raises ConfigError."""
         try:
             node = self.node(name)
-            return Run.of(node.compose(shared(self.overrides), self.artifacts(node, before)))
+            config = node.compose(shared(self.overrides), self.artifacts(node, before))
+            own = Node(**self.nodes[name])
+            return Run.of(config, [*own.choices, *dict(leaves(own.settings))])
         except ConfigError as error:
             raise ConfigError(f"stage.nodes.{name}: {error.wrong}", error.found, error.remedy) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +34,11 @@ class Run:
     """What it reads beside artifacts, by content."""
 
     @classmethod
-    def of(cls, config: DictConfig) -> Run:
-        """The run of a composed configuration. Raises ConfigError with everything that is wrong with it."""
+    def of(cls, config: DictConfig, given: Iterable[str] = ()) -> Run:
+        """The run of a configuration composed by the words `given`. Raises ConfigError with all that is wrong."""
         # a missing root is one of the faults that the check tells
         root = None if OmegaConf.is_missing(config.run, "root") else Path(config.run.root) / "artifacts"
-        parts = check(config, lambda tree: located(tree, Store(root).path))
+        parts = check(config, lambda tree: located(tree, Store(root).path), given)
         plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
         return cls(plain, parts["stage"], parts["tracker"], parts["stage"].parents())
 

@@ -22,7 +22,7 @@ HydraConfig.instance().set_config(config)
 with open_dict(config):
     config.pop("hydra")
 try:
-    check(config)
+    check(config, given=sys.argv[2:])
     print("sound")
 except ConfigError as error:
     print(error)
@@ -50,8 +50,10 @@ def checked(*overrides):
         SHUFFLED,
         [*SHUFFLED, "selection=refilled"],
         ["selection=refilled"],
+        ["stage=evaluate", "model=v3base", "tracker=disabled", "run.seed=1", "strategy=single", "template=r1_chat",
+         "mix.weights.generated=2", "scale=local", "+reward@evaluation.rewards.repetition=repetition"],
     ],
-)
+)  # fmt: skip
 def test_a_sound_configuration_imports_nothing_heavy(overrides):
     assert checked(*overrides) == ("sound", [])
 
@@ -80,6 +82,11 @@ def test_a_sound_configuration_imports_nothing_heavy(overrides):
           "mix.weights.generated={0:1,2:0}"], ["no source has one at step 2. Try mix.weights.generated=1"]),
         (["mix.weights.generated=-1"], ["stage.mix: The weight of the source generated", "mix.weights.generated=1"]),
         (["mix.seed=${nowhere.seed}"], ["mix.seed: ", "nowhere"]),
+        (
+            ["stage=sft_cold_start", "objective=dapo", "optim.lr=1e-5", "reward@rewards.accuracy=random"],
+            ["2 faults", "objective=dapo changes nothing: the stage reads no objective. It reads model, optim, str",
+             "reward@rewards.accuracy=random changes nothing: the stage reads no rewards"],
+        ),
     ],
 )  # fmt: skip
 def test_a_faulty_one_neither(overrides, said):

@@ -206,6 +206,7 @@ def test_killed_at_random_moments_it_comes_to_the_same_end(whole, tmp_path):
     "words, told",
     [
         (["nodes.dev1.optim.lrr=1"], ["stage.nodes.dev1", "lrr"]),
+        (["nodes.dev1.objective=dapo"], ["stage.nodes.dev1", "objective changes nothing: the stage reads no"]),
         (["nodes.dev9.optim.lr=1"], ["stage.nodes.dev9: there is no such node", "There are r1zero, evaluate_base"]),
         (["stage.nodes.dev2=null", "nodes.dev2.optim.lr=1"], ["stage.nodes.dev2: there is no such node, or not at"]),
         (["stage.columns.Dev1=dev1"], ["stage.columns.Dev1=dev1: no such node evaluates"]),
