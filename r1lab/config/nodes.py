@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -123,6 +124,19 @@ def written_out(word: str) -> str:
         )
     kind = "settings" if "." in rest.partition("=")[0] else "choices"
     return f"++stage.nodes.{name}.{kind}.{rest}"
+
+
+def replacing(word: str) -> list[str]:
+    """A word that sets a schedule, behind one that clears its place: Hydra would mix its steps with those there.
+
+    >>> replacing("optim.lr={0: 1e-6, 100: 1e-7}")
+    ['optim.lr=null', 'optim.lr={0: 1e-6, 100: 1e-7}']
+    >>> replacing("optim.lr=1e-6")
+    ['optim.lr=1e-6']
+    """
+    key, _, value = word.partition("=")
+    sets = key.startswith("++") or not key.startswith(("+", "~"))
+    return [f"{key}=null", word] if sets and re.match(r"\{\s*\d+\s*:", value) else [word]
 
 
 def leaves(tree: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:

@@ -4,7 +4,7 @@ import pytest
 from hydra import compose
 from omegaconf import OmegaConf
 
-from r1lab.config.nodes import Node
+from r1lab.config.nodes import Node, replacing, written_out
 
 pytestmark = pytest.mark.usefixtures("hydra")
 
@@ -29,3 +29,26 @@ def test_the_command_of_a_node_composes_the_node():
     again = compose("config", overrides=node.command(["model=v3base", "run.seed=3"], made))
     assert OmegaConf.to_container(again) == OmegaConf.to_container(composed)
     assert composed.rewards.helpful.weight == {0: 0.0, 7: 1.0} and composed.model.weights == made["model.weights"]
+
+
+@pytest.mark.parametrize(
+    "word, parts",
+    [
+        ("stage.plan.max_new_tokens={0:100,50:200}", 2),
+        ("nodes.r1.stage.plan.temperature={0: 1.0, 8: 0.7}", 2),
+        ("+stage.new={0:1}", 1),
+        ("~stage.plan={0:1}", 1),
+        ("stage.plan={max_new_tokens: 5}", 1),
+        ("mix.sources.stem.levels=[1,2]", 1),
+    ],
+)
+def test_what_replaces_a_schedule_is_known_by_its_steps(word, parts):
+    assert len(replacing(written_out(word))) == parts
+
+
+def test_a_schedule_on_the_command_line_takes_the_place_of_another():
+    words = ["stage=r1zero", "scale=paper"]
+    key = "stage.plan.max_new_tokens"
+    assert dict(OmegaConf.select(compose("config", overrides=words), key)) == {0: 32768, 8200: 65536}
+    found = compose("config", overrides=[*words, *replacing(f"{key}={{0:100,50:200}}")])
+    assert dict(OmegaConf.select(found, key)) == {0: 100, 50: 200}
