@@ -52,7 +52,7 @@ def main() -> None:
     asked_for_all = os.environ.get(FULL_ERROR)
     os.environ[FULL_ERROR] = "1"  # Hydra raises its errors then; otherwise it prints them and leaves
     try:
-        sys.argv[1:] = [part for word in sys.argv[1:] for part in nodes.replacing(nodes.written_out(word))]
+        sys.argv[1:] = map(nodes.written_out, sys.argv[1:])
         hydra.main(config_path=str(paths.folder("conf")), config_name="config", version_base="1.3")(run)()
     except CompactHydraException as error:
         if asked_for_all:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -54,10 +53,7 @@ class Node:
     def command(self, overrides: Sequence[str], artifacts: Mapping[str, str]) -> list[str]:
         """The words of a command that runs this node alone."""
         set_here = {**dict(leaves(self.settings)), **artifacts}
-        words = self.words(overrides)
-        for key, value in set_here.items():
-            words += [f"~{key}", f"+{key}={value}"] if _is_whole(value) else [f"{key}={value}"]
-        return words
+        return [*self.words(overrides), *(f"{key}={value}" for key, value in set_here.items())]
 
     def compose(self, overrides: Sequence[str], artifacts: Mapping[str, str]) -> DictConfig:
         """The configuration, with the artifacts at the keys that take them.
@@ -69,7 +65,7 @@ class Node:
         try:
             config = deepcopy(_composed(tuple(self.words(overrides))))
             for key, value in [*leaves(self.settings), *artifacts.items()]:
-                OmegaConf.update(config, key, value, merge=not _is_whole(value))
+                OmegaConf.update(config, key, value)
         except (HydraException, OmegaConfBaseException) as error:
             found = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
             raise ConfigError("It cannot be composed.", found, "Look at its choices and settings.") from error
@@ -126,19 +122,6 @@ def written_out(word: str) -> str:
     return f"++stage.nodes.{name}.{kind}.{rest}"
 
 
-def replacing(word: str) -> list[str]:
-    """A word that sets a schedule, behind one that clears its place: Hydra would mix its steps with those there.
-
-    >>> replacing("optim.lr={0: 1e-6, 100: 1e-7}")
-    ['optim.lr=null', 'optim.lr={0: 1e-6, 100: 1e-7}']
-    >>> replacing("optim.lr=1e-6")
-    ['optim.lr=1e-6']
-    """
-    key, _, value = word.partition("=")
-    sets = key.startswith("++") or not key.startswith(("+", "~"))
-    return [f"{key}=null", word] if sets and re.match(r"\{\s*\d+\s*:", value) else [word]
-
-
 def leaves(tree: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
     """(key, value) of every setting; a mapping whose keys are no words is a value: a schedule.
 
@@ -151,11 +134,6 @@ def leaves(tree: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]
             yield from leaves(value, path)
         else:
             yield path, value
-
-
-def _is_whole(value: Any) -> bool:
-    """Whether a value takes the place of what stands there: a schedule, of which steps of another are no part."""
-    return isinstance(value, Mapping) and bool(value)
 
 
 @cache

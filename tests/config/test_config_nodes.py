@@ -2,9 +2,10 @@
 
 import pytest
 from hydra import compose
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from r1lab.config.nodes import Node, replacing, written_out
+from r1lab.config.nodes import Node
 
 pytestmark = pytest.mark.usefixtures("hydra")
 
@@ -31,24 +32,26 @@ def test_the_command_of_a_node_composes_the_node():
     assert composed.rewards.helpful.weight == {0: 0.0, 7: 1.0} and composed.model.weights == made["model.weights"]
 
 
-@pytest.mark.parametrize(
-    "word, parts",
-    [
-        ("stage.plan.max_new_tokens={0:100,50:200}", 2),
-        ("nodes.r1.stage.plan.temperature={0: 1.0, 8: 0.7}", 2),
-        ("+stage.new={0:1}", 1),
-        ("~stage.plan={0:1}", 1),
-        ("stage.plan={max_new_tokens: 5}", 1),
-        ("mix.sources.stem.levels=[1,2]", 1),
-    ],
-)
-def test_what_replaces_a_schedule_is_known_by_its_steps(word, parts):
-    assert len(replacing(written_out(word))) == parts
+@pytest.mark.parametrize("key", ["stage.plan.max_new_tokens", "rewards.helpful.weight"])
+def test_a_schedule_on_the_command_line_takes_the_place_of_another(key):
+    words = ["stage=rl_all_scenarios", "scale=paper", "stage.plan.max_new_tokens={0: 32768, 8200: 65536}"]
+    there = OmegaConf.select(compose("config", overrides=words), key)
+    assert len(there) == 2 and 50 not in there
+    found = compose("config", overrides=[*words, f"{key}={{0:100,50:200}}"])
+    assert OmegaConf.select(found, key) == {0: 100, 50: 200}
+    with pytest.raises(HydraException, match="Could not override"):
+        compose("config", overrides=[*words, f"{key}s={{0:100}}"])
 
 
-def test_a_schedule_on_the_command_line_takes_the_place_of_another():
-    words = ["stage=r1zero", "scale=paper"]
-    key = "stage.plan.max_new_tokens"
-    assert dict(OmegaConf.select(compose("config", overrides=words), key)) == {0: 32768, 8200: 65536}
-    found = compose("config", overrides=[*words, *replacing(f"{key}={{0:100,50:200}}")])
-    assert dict(OmegaConf.select(found, key)) == {0: 100, 50: 200}
+def test_a_schedule_in_a_file_takes_the_place_of_another(tmp_path):
+    (tmp_path / "late.yaml").write_text(
+        "# @package _global_\n"
+        "stage: {plan: {max_new_tokens: {0: 8, 2: 16}}}\n"
+        "rewards: {helpful: {weight: {0: 0.0, 50: 1.0}}}\n"
+    )
+    words = ["stage=rl_all_scenarios", "scale=paper", f"hydra.searchpath=[file://{tmp_path.parent}]"]
+    found = compose("config", overrides=[*words, f"+{tmp_path.name}=late"])
+    assert found.rewards.helpful.weight == {0: 0.0, 50: 1.0}
+    assert found.stage.plan.max_new_tokens == {0: 8, 2: 16}
+    # maps that are no schedules are filled in, not replaced
+    assert {"helpful", "accuracy", "format"} <= set(found.rewards)
