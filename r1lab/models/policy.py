@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from r1lab.config.reference import is_reference, kind_of
 from r1lab.errors import ModelError
+from r1lab.functional.schedules import require_integer
 from r1lab.models.folder import REMEDIES, check_folder, check_head, few, file_digest, folder_digests
 
 if TYPE_CHECKING:
@@ -35,6 +37,12 @@ class PretrainedPolicy:
     """float32, bfloat16 or float16."""
     attn_implementation: str
     """As transformers names them: sdpa, eager, flash_attention_2."""
+    positions: int | None = None
+    """Longest text in tokens, in place of what config.json says (max_position_embeddings); None leaves that."""
+
+    def __post_init__(self):
+        if self.positions is not None:
+            require_integer("positions", self.positions, 1)
 
     @property
     def gguf(self) -> Path | None:
@@ -49,6 +57,11 @@ class PretrainedPolicy:
         else:
             check_gguf_packages()
 
+    @property
+    def known_positions(self) -> int | None:
+        """The longest text in tokens; None where that is not known before the model is loaded."""
+        return self.positions or read_positions(self.source, self.revision)
+
     def digests(self) -> dict[str, str]:
         """The digest of each file of a folder, or of the GGUF; a hub id has none, its revision tells what it is."""
         if self.gguf is not None:
@@ -59,16 +72,22 @@ class PretrainedPolicy:
         """Load the converted folder where there is one, the source otherwise."""
         if folder is None and self.gguf is not None:
             raise ModelError("A GGUF file is converted before it is loaded.", self.source, "Call convert_gguf first.")
-        return load_model(folder or self.source, self.dtype, self.attn_implementation, self.revision)
+        source = folder or self.source
+        return load_model(source, self.dtype, self.attn_implementation, self.revision, self.positions)
 
 
 def load_model(
-    source: str | Path, dtype: str, attn_implementation: str = "sdpa", revision: str | None = None
+    source: str | Path,
+    dtype: str,
+    attn_implementation: str = "sdpa",
+    revision: str | None = None,
+    positions: int | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a policy and its tokenizer; both know their end and pad tokens.
 
     The model is as transformers gives it: evaluation mode, gradients on. Raises ModelError where the source, the dtype,
-    the weights or the tokenizer do not fit; everything cheap is checked before the weights are read.
+    the weights or the tokenizer do not fit; everything cheap is checked before the weights are read. `positions` is for
+    models that are to read longer texts than their config.json says.
     """
     check_dtype(dtype, "dtype")
     check_source(str(source), revision)
@@ -77,10 +96,13 @@ def load_model(
 
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
+        if positions is not None:
+            config.get_text_config().max_position_embeddings = positions
         tokenizer = load_tokenizer(source, revision)
         check_vocabulary(tokenizer, config.get_text_config().vocab_size)
         model, info = AutoModelForCausalLM.from_pretrained(
             source,
+            config=config,
             revision=revision,
             dtype=getattr(torch, dtype),
             attn_implementation=attn_implementation,
@@ -152,6 +174,23 @@ def check_source(source: str, revision: str | None = None, kind: str = "policy")
         check_hub(source, revision)
     else:
         raise ModelError("There is no such model folder.", source, "Give an existing folder or a hub id (owner/name).")
+
+
+def read_positions(source: str, revision: str | None = None) -> int | None:
+    """The max_position_embeddings of a folder's config.json, or of one in the hub's local cache; None without one."""
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        folder = Path(source)
+        cached = (
+            folder / "config.json"
+            if folder.is_dir()
+            else try_to_load_from_cache(source, "config.json", revision=revision)
+        )
+        config = json.loads(Path(cached).read_text())
+        return config.get("text_config", config).get("max_position_embeddings")
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def check_hub(source: str, revision: str | None = None) -> None:

@@ -46,7 +46,8 @@ class EvaluateStage(PolicyStage):
 
     def faults(self) -> list[str]:
         """A policy and judges that can be loaded."""
-        return self.policy.faults() + Rubric(self.evaluation.rewards).faults("evaluation.rewards")
+        faults = self.policy.faults() + Rubric(self.evaluation.rewards).faults("evaluation.rewards")
+        return faults + self.policy.too_long("evaluation.max_new_tokens", self.evaluation.max_new_tokens)
 
     def parents(self) -> dict[str, str]:
         """The data files and the model folder, by content."""

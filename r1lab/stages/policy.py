@@ -69,6 +69,16 @@ class ModelChoice:
             return []
         return loading_faults("model.published" if self.weights is None else "model.weights", self.files)
 
+    def too_long(self, key: str, tokens: float) -> list[str]:
+        """Why texts of so many tokens, by `key`, do not fit the model, where its config.json is at hand."""
+        most = None if self.files is None else self.files.known_positions
+        if most is None or tokens <= most:
+            return []
+        return [
+            f"{key}={tokens:g} is longer than the model's longest text, {most:,} tokens (max_position_embeddings). Try "
+            f"{key}={most}, or ++model.published.positions={tokens:g} if it is to read longer ones."
+        ]
+
     def digests(self) -> dict[str, str]:
         """The model's files by content: a folder's name may stay while another checkpoint comes to lie there.
 

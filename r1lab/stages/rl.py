@@ -82,6 +82,8 @@ class RLStage(PolicyStage):
         """Arithmetic that cannot work, with values that would."""
         faults = self.plan.faults(self.strategy.world_size, self.objective.advantage.smallest_group)
         faults += self.policy.faults() + self.mix.faults(self.phases)
+        faults += self.policy.too_long("stage.plan.max_new_tokens", self.longest)
+        faults += self.policy.too_long("evaluation.max_new_tokens", self.evaluation.max_new_tokens)
         updates = self.plan.updates
         for name in ("max_steps", "ref_refresh_steps", "checkpoint_steps"):
             if (steps := getattr(self, name)) % updates:
@@ -102,6 +104,11 @@ class RLStage(PolicyStage):
     def phases(self) -> range:
         """The steps at which a phase begins."""
         return range(0, self.max_steps, self.plan.updates)
+
+    @property
+    def longest(self) -> int:
+        """Most tokens of a completion in any phase."""
+        return max(map(as_schedule(self.plan.max_new_tokens), self.phases))
 
     def parents(self) -> dict[str, str]:
         """The data files and the model folder, by content."""
@@ -127,8 +134,7 @@ class RLStage(PolicyStage):
         """No prompt is ever cut: the questions must leave room for the longest completion."""
         if context.first_rank:
             tell_dropped(context, self.mix)
-            longest = max(map(as_schedule(self.plan.max_new_tokens), self.phases))
-            room = model.config.max_position_embeddings - max(longest, self.evaluation.max_new_tokens)
+            room = model.config.max_position_embeddings - max(self.longest, self.evaluation.max_new_tokens)
             check_prompt_tokens(self.template, [*data.heldout, *data.first, *data.each], tokenizer, room)
         return data
 

@@ -99,6 +99,7 @@ class SampleStage(PolicyStage):
     def faults(self) -> list[str]:
         """What cannot work, before anything is built."""
         faults = self.policy.faults() + self.mix.faults((0,)) + Rubric(self.rewards).faults("rewards")
+        faults += self.policy.too_long("stage.plan.max_new_tokens", self.plan.max_new_tokens)
         faults += [f"stage.product.{fault}" for fault in self.product.faults()]
         asked = {name: getattr(judge, "reward", None) for name, judge in self.filters.items()}
         return faults + [

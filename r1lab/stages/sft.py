@@ -78,7 +78,7 @@ class SFTStage(PolicyStage):
 
     def faults(self) -> list[str]:
         """Something to learn from, and a model to teach."""
-        faults = self.policy.faults()
+        faults = self.policy.faults() + self.policy.too_long("stage.row_tokens", self.row_tokens)
         if not is_number(self.optim.lr):
             faults.append(
                 f"optim.lr={self.optim.lr}: a number, from which a cosine leads down to final_lr_share of it."
@@ -109,7 +109,7 @@ class SFTStage(PolicyStage):
                 raise ConfigError(
                     "The context is longer than the model's.",
                     f"stage.row_tokens={self.row_tokens}, max_position_embeddings={positions}",
-                    f"stage.row_tokens={positions}",
+                    f"stage.row_tokens={positions}, or ++model.published.positions={self.row_tokens}",
                 )
             looked = range(0, len(data), -(-len(data) // CHECKED))
             faults = [fault for place in looked if (fault := self.fault(data[place], tokenizer))]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from r1lab.errors import TrainingError
-from r1lab.functional.schedules import require
+from r1lab.functional.schedules import is_number, require
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +28,9 @@ class AdamW:
     """Gradients are scaled down to this norm."""
 
     def __post_init__(self):
+        for name in ("beta1", "beta2", "eps", "weight_decay"):
+            if not is_number(value := getattr(self, name)):
+                raise ValueError(f"{name} must be a number, the same at every step, found {value}")
         for name in ("lr", "beta1", "beta2", "eps", "weight_decay"):
             require(name, getattr(self, name), 0)
         require("max_grad_norm", self.max_grad_norm, 0, above=True)

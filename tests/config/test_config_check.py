@@ -81,6 +81,7 @@ def test_a_sound_configuration_imports_nothing_heavy(overrides):
         (["stage.max_steps=4", "stage.checkpoint_steps=4", "stage.ref_refresh_steps=4",
           "mix.weights.generated={0:1,2:0}"], ["no source has one at step 2. Try mix.weights.generated=1"]),
         (["mix.weights.generated=-1"], ["stage.mix: The weight of the source generated", "mix.weights.generated=1"]),
+        (["optim.weight_decay={0:0.1,50:0}"], ["stage.optim: weight_decay must be a number, the same at every step"]),
         (["mix.seed=${nowhere.seed}"], ["mix.seed: ", "nowhere"]),
         (
             ["stage=sft_cold_start", "objective=dapo", "optim.lr=1e-5", "reward@rewards.accuracy=random"],
@@ -93,3 +94,25 @@ def test_a_faulty_one_neither(overrides, said):
     text, heavy = checked(*overrides)
     assert all(words in text for words in said), text
     assert heavy == []
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["stage=distill", "+stage.data.reasoning={0}"],
+         "stage.row_tokens=256 is longer than the model's longest text, 96 tokens (max_position_embeddings). Try"),
+        (["stage=r1zero", "stage.plan.max_new_tokens=97"], "stage.plan.max_new_tokens=97 is longer"),
+        (["stage=r1zero", "stage.plan.max_new_tokens={{0:64,4:97}}"], "stage.plan.max_new_tokens=97 is longer"),
+        (["stage=evaluate", "evaluation.max_new_tokens=97"], "or ++model.published.positions=97 if it is to read"),
+        (["stage=rejection_sampling", "stage.plan.max_new_tokens=97"], "stage.plan.max_new_tokens=97 is longer"),
+    ],
+)  # fmt: skip
+def test_texts_that_are_too_long_for_a_model_are_told_before_it_is_loaded(words, said, tokenizer, tiny_model, tmp_path):
+    model = tiny_model("qwen2")
+    model.config.max_position_embeddings = 96
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    there = ["model=folder", f"model.published.source={tmp_path}", *(word.format(tmp_path) for word in words)]
+    text, heavy = checked(*there)
+    assert said in text and heavy == [], text
+    assert "longer" not in checked(*there, "++model.published.positions=4096")[0]

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -63,6 +64,19 @@ def test_ids_the_model_names_stay(folder):
     model, _ = load_model(folder, "float32")
     assert model.generation_config.eos_token_id == [3, 4]
     assert model.generation_config.pad_token_id == model.config.pad_token_id == 5
+
+
+def test_a_model_reads_longer_texts_than_its_file_says_where_it_is_told_to(folder):
+    said = json.loads((folder / "config.json").read_text())["max_position_embeddings"]
+    plain = PretrainedPolicy(str(folder), None, "float32", "sdpa")
+    longer = replace(plain, positions=4 * said)
+    assert (plain.known_positions, longer.known_positions) == (said, 4 * said)
+    assert (plain(None)[0].config.max_position_embeddings, longer(None)[0].config.max_position_embeddings) == (
+        said, 4 * said)  # fmt: skip
+    for unknown in ("owner/name", "artifact:policy/0f3a5c11d2e4", "gguf:carrier/tiny.gguf", str(folder / "none")):
+        assert replace(plain, source=unknown).known_positions is None
+    with pytest.raises(ValueError, match="positions must be an integer >= 1"):
+        replace(plain, positions=0)
 
 
 def test_a_whole_folder_passes(folder):
