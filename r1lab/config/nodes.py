@@ -15,6 +15,8 @@ from r1lab.errors import ConfigError
 
 OWN = ("stage", "experiments", "sweeps", "plan", "hydra", "run.name")
 """Keys of a command that speak of the pipeline itself; all others hold for every node."""
+OF_ALL = ("stage", "run.root", "run.name", "plan", "scale")
+"""What a pipeline has one of, or its file names."""
 SHORT = "nodes."
 """What a word of the command line begins with that is for one node: ``nodes.r1.stage.plan.temperature=0.8``."""
 
@@ -109,9 +111,19 @@ def written_out(word: str) -> str:
     >>> written_out("nodes.r1.objective=dapo")
     '++stage.nodes.r1.choices.objective=dapo'
     """
-    if not word.startswith(SHORT):
+    if not word.lstrip("+~").startswith(SHORT):
         return word
-    name, _, rest = word.removeprefix(SHORT).partition(".")
+    name, _, rest = word.lstrip("+~").removeprefix(SHORT).partition(".")
+    if word.startswith("~"):
+        raise ConfigError(
+            "Nothing can be taken from one node on the command line.",
+            word,
+            f"nodes.{name}.{key_of(rest)}=null, where null will do",
+        )
+    if key_of(rest) in OF_ALL:
+        raise ConfigError(
+            f"No node has a {key_of(rest)} of its own.", word, "Another stage is another node, in a file."
+        )
     if "@" in rest.partition("=")[0]:
         raise ConfigError(
             "A choice with a place cannot be made for one node on the command line.",

@@ -80,7 +80,8 @@ class Judge:
         requests = [
             Request(prompts[place], (seed_of(self.seed, codes[place], queries[place].turn),)) for place in asked
         ]
-        params = SamplingParams(self.max_new_tokens, self.temperature, self.top_p, stop_ids=(tokenizer.eos_token_id,))
+        ends = (tokenizer.eos_token_id, *engine.end_ids)
+        params = SamplingParams(self.max_new_tokens, self.temperature, self.top_p, stop_ids=ends)
         start, unheard = time.perf_counter(), set(asked)
         try:
             for index, (completion,) in engine.generate(requests, params):

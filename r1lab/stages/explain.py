@@ -26,12 +26,13 @@ class ExplainStage(Stage):
     """The words of the command."""
 
     def faults(self) -> list[str]:
-        """The stage to explain is sound."""
+        """The stage to explain is sound, and has values of its own."""
         try:
-            self.composed(shared(self.overrides))
+            found = self.composed(shared(self.overrides))
         except ConfigError as error:
             return [words(error)]
-        return []
+        stages = sorted({node["stage"] for node in (found.get("nodes") or {}).values() if node})
+        return [f"stage.of={self.of} is made of other stages. Explain one: {', '.join(stages)}."] if stages else []
 
     def composed(self, overrides: Sequence[str]) -> dict[str, Any]:
         """The resolved configuration of the stage. Raises ConfigError."""

@@ -123,7 +123,8 @@ class Pipeline(Stage):
             own = Node(**self.nodes[name])
             return Run.of(config, [*own.choices, *dict(leaves(own.settings))])
         except ConfigError as error:
-            raise ConfigError(f"stage.nodes.{name}: {error.wrong}", error.found, error.remedy) from error
+            remedy = error.remedy or f"(a word for this node alone begins with nodes.{name}.)"
+            raise ConfigError(f"stage.nodes.{name}: {error.wrong}", error.found, remedy) from error
 
     def artifacts(self, node: Node, before: Mapping[str, Run]) -> dict[str, str]:
         """The references to what a node takes, by the keys that take them. Raises ConfigError."""

@@ -177,6 +177,9 @@ def test_the_pipeline_is_the_paper_s():
     """Fig. 2: the second SFT starts from the base again; every policy comes from the stage before it."""
     nodes = composed("stage=r1", "scale=paper")["stage"]["nodes"]
     taken = {name: node.get("inputs", {}) for name, node in nodes.items()}
+    # 106,000 prompts for safety, which are not the 12,000 of RL
+    assert nodes["safety_labels"]["settings"]["mix"]["sources"]["harmless"]["train"] == "safety.jsonl"
+    assert nodes["safety_labels"]["settings"]["mix"]["weights"] == {"helpful": 0}
     assert taken["cold_start_data"] == {"model.weights": "r1zero.policy"}
     assert taken["refined_data"] == {"mix.path": "cold_start_data.demonstrations"}
     assert taken["dev1"] == {"stage.data.cold_start": "refined_data.demonstrations"}

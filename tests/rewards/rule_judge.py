@@ -15,11 +15,13 @@ class RuleJudge:
     """Follows the Engine protocol; `manner` says how it behaves, `asked` keeps the texts that it was asked."""
 
     version = 0
+    end_ids = (7,)
 
     def __init__(self, tokenizer, manner="honest"):
         self.tokenizer, self.manner, self.asked = tokenizer, manner, []
 
     def generate(self, requests, params):
+        assert params.stop_ids == (self.tokenizer.eos_token_id, *self.end_ids)
         for index, request in reversed(list(enumerate(requests))):  # engines yield in any order
             text = self.says(self.last_turn(request.prompt_ids.tolist()), params)
             ids = self.tokenizer.encode(text, add_special_tokens=False)

@@ -223,7 +223,7 @@ class FailsLate:
     """An engine that answers the first request and then breaks."""
 
     def __init__(self, engine):
-        self.engine = engine
+        self.engine, self.end_ids = engine, engine.end_ids
 
     def generate(self, requests, params):
         yield next(iter(self.engine.generate(requests, params)))

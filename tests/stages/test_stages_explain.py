@@ -57,3 +57,9 @@ def test_where_a_run_lies_is_no_departure(of):
     text = told(of, "scale=paper", "run.root=elsewhere")
     assert "elsewhere" not in text and "besides" not in text
     assert "The paper reports no value of this stage." in text
+
+
+def test_a_pipeline_has_no_values_of_its_own():
+    (fault,) = ExplainStage("r1", ["scale=paper"]).faults()
+    assert fault.startswith("stage.of=r1 is made of other stages. Explain one: cold_start_data, distill,")
+    assert ExplainStage("rl_reasoning", ["scale=paper"]).faults() == []

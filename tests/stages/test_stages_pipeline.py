@@ -207,6 +207,10 @@ def test_killed_at_random_moments_it_comes_to_the_same_end(whole, tmp_path):
     [
         (["nodes.dev1.optim.lrr=1"], ["stage.nodes.dev1", "lrr"]),
         (["nodes.dev1.objective=dapo"], ["stage.nodes.dev1", "objective changes nothing: the stage reads no"]),
+        (["nodes.dev1.optim.lr=-1"], ["stage.nodes.dev1", "(a word for this node alone begins with nodes.dev1.)"]),
+        (["nodes.dev2.stage=r1zero"], ["No node has a stage of its own"]),
+        (["nodes.dev2.run.root=/elsewhere"], ["No node has a run.root of its own"]),
+        (["~nodes.dev2.optim.lr"], ["Nothing can be taken from one node", "nodes.dev2.optim.lr=null"]),
         (["nodes.dev9.optim.lr=1"], ["stage.nodes.dev9: there is no such node", "There are r1zero, evaluate_base"]),
         (["stage.nodes.dev2=null", "nodes.dev2.optim.lr=1"], ["stage.nodes.dev2: there is no such node, or not at"]),
         (["stage.columns.Dev1=dev1"], ["stage.columns.Dev1=dev1: no such node evaluates"]),
