@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
+from r1lab.artifacts.address import is_artifact
 from r1lab.data.hub import HUB, hub_revision
 from r1lab.data.rows import existing
+from r1lab.models.folder import folder_digests
 
 DIGITS = 16
 
@@ -20,3 +25,23 @@ def data_digest(path: str | Path) -> str:
         return hub_revision(str(path))
     with existing(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+
+
+def model_digests(source: str) -> dict[str, str]:
+    """The digest of each file of a model's folder; none of an artifact or a hub id, which their names tell."""
+    return {} if is_artifact(source) else folder_digests(source)
+
+
+def digests_of(part: Any, place: str) -> dict[str, str]:
+    """What `part` reads, or the parts that it is made of, however deep: their `digests()`, by their places below.
+
+    Raises DataError.
+    """
+    if hasattr(part, "digests"):
+        return {f"{place}/{name}": digest for name, digest in part.digests().items()}
+    if is_dataclass(part):
+        part = {field.name: getattr(part, field.name) for field in fields(part)}
+    elif isinstance(part, list):
+        part = dict(enumerate(part))
+    inner = part.items() if isinstance(part, Mapping) else ()
+    return {at: digest for name, one in inner for at, digest in digests_of(one, f"{place}.{name}").items()}

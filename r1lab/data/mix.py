@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from r1lab.artifacts.address import is_artifact
 from r1lab.data.difficulty import Difficulty, Observation
-from r1lab.data.digests import data_digest
+from r1lab.data.digests import data_digest, digests_of
 from r1lab.data.filters import Dropped, Filter
 from r1lab.data.pools import HELDOUT_SEED, FilePool, Pool, Source, loaded_pools, sifted_pools
 from r1lab.data.questions import is_heldout
@@ -176,10 +176,7 @@ class Mix:
 
         Part of a run's address: the same command over changed data is another run. Raises DataError.
         """
-        parts = {f"sources.{name}": source for name, source in self.sources.items()}
-        parts |= {f"filters.{name}": judge for name, judge in self.filters.items()}
-        read = {place: part.digests() for place, part in parts.items() if hasattr(part, "digests")}
-        return {f"{place}/{name}": digest for place, files in read.items() for name, digest in files.items()}
+        return digests_of(self.sources, "sources") | digests_of(self.filters, "filters")
 
     def start(self) -> State:
         """The state before the first draw."""

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from operator import eq
 from typing import Any
 
+from r1lab.data.digests import digests_of
 from r1lab.data.mix import Mix
 from r1lab.engines.base import SamplingParams
 from r1lab.functional.estimators import bootstrap, consensus_at_k, paired_bootstrap, pass_at_k
@@ -50,8 +51,9 @@ class Evaluation:
         return (self.mix or trained).heldout(self.questions)
 
     def digests(self) -> dict[str, str]:
-        """What its own mix reads, by content. Raises DataError."""
-        return {f"evaluation/{place}": digest for place, digest in self.mix.digests().items()} if self.mix else {}
+        """What its judges and its own mix read, by content. Raises DataError."""
+        read = digests_of(self.rewards, "rewards") | (self.mix.digests() if self.mix else {})
+        return {f"evaluation/{place}": digest for place, digest in read.items()}
 
     @property
     def places(self) -> list[str]:

@@ -14,6 +14,7 @@ from functools import cached_property
 from statistics import multimode
 from typing import TYPE_CHECKING
 
+from r1lab.data.digests import model_digests
 from r1lab.engines.base import Engine, Request, SamplingParams
 from r1lab.errors import ConfigError, R1LabError
 from r1lab.functional.rng import seed_of
@@ -137,6 +138,10 @@ class TorchJudge:
     def check(self) -> None:
         """Find what can be known without loading weights. Raises ModelError."""
         check_weights(self.source, self.dtype, "policy")
+
+    def digests(self) -> dict[str, str]:
+        """Its files by content: part of a run's address."""
+        return model_digests(self.source)
 
     def __call__(self) -> tuple[Engine, PreTrainedTokenizerBase]:
         """The engine and its tokenizer. Raises ModelError."""

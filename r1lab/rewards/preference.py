@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from r1lab.data.digests import model_digests
 from r1lab.data.preferences import ASPECTS
 from r1lab.errors import ConfigError, ModelError, R1LabError
 from r1lab.rewards.rubric import Reward, Weight
@@ -128,6 +129,10 @@ class SequenceClassifier:
     def check(self) -> None:
         """Find what can be known without loading weights. Raises ModelError."""
         check_weights(self.source, self.dtype, "reward_model")
+
+    def digests(self) -> dict[str, str]:
+        """Its files by content: part of a run's address."""
+        return model_digests(self.source)
 
     @cached_property
     def loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

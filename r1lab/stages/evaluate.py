@@ -50,7 +50,7 @@ class EvaluateStage(PolicyStage):
         return faults + self.policy.too_long("evaluation.max_new_tokens", self.evaluation.max_new_tokens)
 
     def parents(self) -> dict[str, str]:
-        """The data files and the model folder, by content."""
+        """The data files and the folders of models, those that judge too, by content."""
         return self.mix.digests() | self.evaluation.digests() | self.policy.digests()
 
     def read(self) -> list[Question]:

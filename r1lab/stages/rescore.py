@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r1lab.config.build import build
+from r1lab.data.digests import digests_of
 from r1lab.disk import write_json_atomic
 from r1lab.records.ledger import Ledger, find_run, stored_runs
 from r1lab.rewards.rubric import Rubric, informed
@@ -68,9 +69,10 @@ class RescoreStage(Stage):
         return faults + Rubric(self.rewards).faults("rewards")
 
     def parents(self) -> dict[str, str]:
-        """The run and how far it is: a run that has gone on is rescored anew."""
+        """The run and how far it is: a run that has gone on is rescored anew; and the models that judge, by content."""
         run = find_run(Path(self.folder))
-        return {"run": f"{run.parent.name}-{run.name}", "parts": str(len(Ledger(run).names(self.kinds)))}
+        read = {"run": f"{run.parent.name}-{run.name}", "parts": str(len(Ledger(run).names(self.kinds)))}
+        return read | digests_of(self.rewards, "rewards")
 
     def run(self, context: Context) -> None:
         """Writes rescored.parquet, summary.json and the report."""

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from r1lab.data.digests import digests_of
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.errors import ConfigError
@@ -111,8 +112,9 @@ class RLStage(PolicyStage):
         return max(map(as_schedule(self.plan.max_new_tokens), self.phases))
 
     def parents(self) -> dict[str, str]:
-        """The data files and the model folder, by content."""
-        return self.mix.digests() | self.evaluation.digests() | self.policy.digests()
+        """The data files and the folders of models, those that reward and judge too, by content."""
+        rewards = digests_of(self.rewards, "rewards")
+        return self.mix.digests() | rewards | self.evaluation.digests() | self.policy.digests()
 
     def read(self) -> Asked:
         """The first questions, some of each source, those of the evaluation, and the rewards."""

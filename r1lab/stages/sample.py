@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from r1lab.data.demonstrations import write_rows
+from r1lab.data.digests import digests_of
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.disk import write_json_atomic
@@ -109,8 +110,9 @@ class SampleStage(PolicyStage):
         ]
 
     def parents(self) -> dict[str, str]:
-        """The data files and the model folder, by content."""
-        return self.mix.digests() | self.policy.digests()
+        """The data files and the folders of models, those that reward and judge too, by content."""
+        judging = digests_of(self.rewards, "rewards") | digests_of(self.product, "product")
+        return self.mix.digests() | judging | self.policy.digests()
 
     def read(self) -> Prompts:
         """The first questions of the mix, each once."""

@@ -1,12 +1,15 @@
 """What a mix reads is told by content: the same command over changed data is another run."""
 
 import json
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from r1lab.data.digests import data_digest
+from r1lab.data.digests import data_digest, digests_of, model_digests
 from r1lab.data.filters import Decontaminate, Duplicates
 from r1lab.data.mix import FileSource, GeneratedSource, Mix
 from r1lab.data.questions import Fields
@@ -57,3 +60,30 @@ def test_a_file_that_is_not_there_and_a_folder_nobody_named(tmp_path):
         data_digest(tmp_path / "nothing.jsonl")
     with pytest.raises(DataError, match="folder of the data is not given"):
         source(tmp_path, path=None).digests()
+
+
+def test_what_parts_read_stands_at_their_places():
+    @dataclass(frozen=True)
+    class Holder:
+        part: Any
+        name: str = "digests"
+
+    files = SimpleNamespace(digests=lambda: {"a.json": "1", "b.json": "2"})
+    one = SimpleNamespace(digests=lambda: {"c": "3"}, part=files)
+    given = {"none": Holder(7), "deep": Holder(Holder(files)), "list": [Holder(None), Holder(one)]}
+    assert digests_of(given, "rewards") == {
+        "rewards.deep.part.part/a.json": "1", "rewards.deep.part.part/b.json": "2", "rewards.list.1.part/c": "3"
+    }  # fmt: skip
+    assert digests_of(given["none"], "x") == digests_of("digests", "x") == {}
+
+
+def test_a_model_is_told_by_its_files_unless_its_name_tells_it(tmp_path):
+    stored = tmp_path / "artifacts" / "reward_model" / "0f3a5c11d2e4"
+    for folder in (tmp_path / "model", stored):
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"w")
+        (folder / "README.md").write_text("a card")
+    # sha256 of the size in decimal, then of the one byte: beginning, middle and end are the same place
+    assert model_digests(str(tmp_path / "model")) == {"model.safetensors": sha256(b"1w").hexdigest()[:16]}
+    assert model_digests(str(stored)) == model_digests("artifact:reward_model/0f3a5c11d2e4") == {}
+    assert model_digests("owner/name") == {}

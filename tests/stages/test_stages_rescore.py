@@ -11,8 +11,10 @@ import yaml
 from stored_run import accuracy, groups, scored, store
 
 from r1lab.diagnosis.rescore import RESCORED
+from r1lab.models.folder import file_digest
 from r1lab.records.tables import Table
 from r1lab.rewards.format import FormatReward
+from r1lab.rewards.preference import RewardModelReward, Scope, SequenceClassifier
 from r1lab.rollouts.selection import Informative, KeepAll
 from r1lab.stages.rescore import RescoreStage, recipe_of
 
@@ -124,6 +126,18 @@ def test_parts_without_scores_are_named(tmp_path, stored):
     done = rescore(tmp_path, f"stage.folder={stored}")
     assert "12 completions" in done.stdout
     assert "in only one of rollouts.parquet and scores.parquet: phase-000001.rank-0.parquet" in done.stdout
+
+
+def test_other_weights_of_what_judges_are_judged_anew(stored, tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    reward = RewardModelReward(1.0, SequenceClassifier(str(model), "float32", 2), Scope("helpful", "summary"))
+    stage = RescoreStage(str(stored), "", ("train",), "run", {"helpful": reward}, KeepAll(), None)
+    before = stage.parents()
+    (model / "model.safetensors").write_bytes(b"w")
+    assert stage.parents().items() - before.items() == {
+        ("rewards.helpful.model/model.safetensors", file_digest(model / "model.safetensors"))
+    }
 
 
 def faults(folder, kinds=("train",), as_in="run"):

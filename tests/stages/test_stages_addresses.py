@@ -1,0 +1,78 @@
+"""A run's address follows the content of every model that it reads: those that reward and judge, too."""
+
+import pytest
+from hydra import compose
+
+from r1lab.stages.run import Run
+
+REWARD = ("+reward@rewards.helpful=helpful", "rewards.helpful.model.source=CLASSIFIER")
+JUDGE = ("+reward@rewards.judge=judge", "rewards.judge.compare.judge.load.source=POLICY")
+SAFETY = ("+reward@rewards.safety=judge_harmless", "rewards.safety.judged.judge.load.source=POLICY")
+ANSWERS = (
+    "+judge/answers@rewards.accuracy.judges.open=paper", "rewards.accuracy.judges.open.judge.load.source=POLICY",
+)  # fmt: skip
+HELDOUT = ("+reward@evaluation.rewards.liked=helpful", "evaluation.rewards.liked.model.source=CLASSIFIER")
+SHUFFLED = (
+    "reward@rewards.accuracy=shuffled_gold",
+    *(word.replace("accuracy", "accuracy.accuracy") for word in ANSWERS),
+)
+PAIRS = ("judge/pairs@stage.product.judge=paper", "stage.product.judge.judge.load.source=POLICY")
+
+
+@pytest.fixture(scope="module")
+def models(tokenizer, tmp_path_factory):
+    """A policy and a reward model with random weights, by the words that stand for their folders."""
+    from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
+
+    config = LlamaConfig(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1,
+                         num_labels=1, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)  # fmt: skip
+    folders = {}
+    for name, kind in {"POLICY": LlamaForCausalLM, "CLASSIFIER": LlamaForSequenceClassification}.items():
+        folders[name] = tmp_path_factory.mktemp(name)
+        kind(config).save_pretrained(folders[name])
+        tokenizer.save_pretrained(folders[name])
+    return folders
+
+
+def run_of(root, *words):
+    return Run.of(compose("config", overrides=[f"run.root={root}", "run.name=test", "tracker=disabled", *words]))
+
+
+@pytest.mark.parametrize(
+    ("stage", "words", "place"),
+    [
+        ("r1zero", REWARD, "rewards.helpful.model"),
+        ("r1zero", JUDGE, "rewards.judge.compare.judge.load"),
+        ("r1zero", SAFETY, "rewards.safety.judged.judge.load"),
+        ("r1zero", ANSWERS, "rewards.accuracy.judges.open.judge.load"),
+        ("r1zero", SHUFFLED, "rewards.accuracy.accuracy.judges.open.judge.load"),
+        ("r1zero", HELDOUT, "evaluation/rewards.liked.model"),
+        ("evaluate", HELDOUT, "evaluation/rewards.liked.model"),
+        ("general_data", ("reward@rewards.helpful=helpful", REWARD[1]), "rewards.helpful.model"),
+        ("helpful_pairs", PAIRS, "product.judge.judge.load"),
+    ],
+)
+def test_changed_weights_of_what_judges_are_another_run(stage, words, place, models, hydra, tmp_path):
+    (kind,) = [name for name in models if any(name in word for word in words)]
+    words = [word.replace(kind, str(models[kind])) for word in words]
+    weights = models[kind] / "model.safetensors"
+    before, content = run_of(tmp_path, f"stage={stage}", *words), weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    after = run_of(tmp_path, f"stage={stage}", *words)
+    weights.write_bytes(content)
+    assert before.address != after.address
+    changed = {name for name, digest in after.parents.items() if before.parents[name] != digest}
+    assert changed == {f"{place}/model.safetensors"}
+    assert run_of(tmp_path, f"stage={stage}", *words).address == before.address, "the old weights find the old run"
+
+
+def test_an_artifact_adds_nothing_to_the_address_that_names_it(models, hydra, tmp_path):
+    """It is the same before the reward model is made and after: finished nodes stay done."""
+    words = ("stage=r1zero", REWARD[0], "rewards.helpful.model.source=artifact:reward_model/0f3a5c11d2e4")
+    before = run_of(tmp_path, *words)
+    folder = before.store.path("reward_model", "0f3a5c11d2e4")
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(models["CLASSIFIER"])
+    after = run_of(tmp_path, *words)
+    assert after.stage.rewards["helpful"].model.source == str(folder), "it is read from where it lies"
+    assert before.parents == after.parents == {} and before.address == after.address
