@@ -34,16 +34,16 @@ class Context:
         """The run folder of this attempt."""
         return self.record.folder
 
-    @property
-    def parents(self) -> dict[str, str]:
-        """The artifacts that the configuration names, by the keys that name them."""
-        return {place: reference(*named) for place, *named in references(self.config)}
+    def parents(self, base: str | None) -> dict[str, str]:
+        """The artifacts that the run comes from, by the keys that name them, and the local base that it began with."""
+        named = {place: reference(*named) for place, *named in references(self.config)}
+        return named | ({"base": base} if base else {})
 
-    def put(self, kind: str, build: Callable[[Path], None], parents: Mapping[str, str] | None = None) -> Artifact:
-        """Stores what the run makes of that kind; `build` fills a folder, `parents` are what it comes from."""
+    def put(self, kind: str, build: Callable[[Path], None], base: str | None) -> Artifact:
+        """Stores what the run makes of that kind; `build` fills a folder, `base` is the local base, if it has one."""
         manifest = {
             "run": self.record.id,
-            "parents": self.parents if parents is None else dict(parents),
+            "parents": self.parents(base),
             "config": self.config,
             "code": self.record.run.get("code"),
         }

@@ -39,15 +39,14 @@ def store_policy(
 
     base: the reference of the local base that it began with, None where it began with other weights.
     """
-    parents = context.parents | ({"base": base} if base else {})
 
     def build(folder: Path) -> None:
         from r1lab.training.checkpoint import copy_policy
 
         copy_policy(checkpoint, folder)
-        (folder / CARD).write_text(card(context, description, parents, scores, seconds), encoding="utf-8")
+        (folder / CARD).write_text(card(context, description, context.parents(base), scores, seconds), encoding="utf-8")
 
-    return context.put("policy", build, parents).path
+    return context.put("policy", build, base).path
 
 
 def add_scores(folder: Path, found: str) -> None:

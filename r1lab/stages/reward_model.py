@@ -133,7 +133,7 @@ class RewardModelStage(PolicyStage):
         from r1lab.training.checkpoint import copy_policy
 
         last, state = worked.newest(context.say)
-        stored = context.put("reward_model", partial(copy_policy, last))
+        stored = context.put("reward_model", partial(copy_policy, last), self.policy.base)
         found = {"items": len(data.trained), "left_out": data.left_out, **state["metrics"]}
         found |= {"seconds": state["seconds"], "path": str(stored.path)}
         write_json_atomic(context.folder / "summary.json", found)

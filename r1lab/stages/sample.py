@@ -145,7 +145,9 @@ class SampleStage(PolicyStage):
                 ", ".join(f"{name} took {count}" for name, count in worked.gone.most_common()),
                 "Ask more questions (stage.plan.questions), sample more of each, or loosen a filter.",
             )
-        stored = context.put(self.product.kind, lambda folder: worked.merge(folder / self.product.file))
+        stored = context.put(
+            self.product.kind, lambda folder: worked.merge(folder / self.product.file), self.policy.base
+        )
         write_json_atomic(context.folder / "summary.json", {**worked.summary, "path": str(stored.path)})
         context.report(worked.report())
 

@@ -52,6 +52,13 @@ def test_a_stored_artifact_is_not_built_again(tmp_path):
     store.put("policy", "abc", lambda folder: pytest.fail("built twice"), STATED)
 
 
+def test_what_is_said_of_its_parents_decides_nothing(tmp_path):
+    """What was stored before a lineage named the local base is still what the run has made."""
+    before = Store(tmp_path).put("policy", "abc", build, {"run": "r-attempt_1", "parents": {}})
+    stated = {"run": "r-attempt_1", "parents": {"base": "artifact:policy/0f3a5c11d2e4"}}
+    assert Store(tmp_path).put("policy", "abc", lambda folder: pytest.fail("built twice"), stated) == before
+
+
 @pytest.mark.parametrize("damage", ["zeros", "shorter", "missing", "no manifest", "torn manifest"])
 def test_a_damaged_artifact_is_none_is_said_and_is_built_anew(tmp_path, damage, caplog):
     store = Store(tmp_path)

@@ -64,6 +64,13 @@ def essence(root):
     return files, numbers
 
 
+def lineage(root, policy):
+    """How deep every artifact stands on the policy's card, and its address."""
+    card = (root / "artifacts" / "policy" / policy / "README.md").read_text()
+    lines = card[card.index("## Lineage") : card.index("## Cost")].splitlines()
+    return [(line.index("-"), line.rpartition(" ")[2]) for line in lines if line.lstrip().startswith("- ")]
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The root of a pipeline that nothing disturbed, and what it said."""
@@ -141,13 +148,15 @@ def test_a_card_names_all_that_went_into_a_policy(whole):
     (dev1,) = [key for key, manifest in policies.items() if "sft_cold_start" in manifest["config"]["run"]["name"]]
     (zero,) = [key for key, manifest in policies.items() if "r1zero" in manifest["config"]["run"]["name"]]
     assert policies[dev2]["parents"]["model.weights"] == f"artifact:policy/{dev1}"
-    card = (root / "artifacts" / "policy" / dev2 / "README.md").read_text()
-    lines = card[card.index("## Lineage") : card.index("## Cost")].splitlines()
-    named = [line.rpartition(" ")[2] for line in lines if line.strip().startswith("- ")]
-    (data,) = [path.parent.name for path in root.glob("artifacts/demonstrations/*/manifest.json")
-               if '"cold_start_data"' in path.read_text()]  # fmt: skip
-    assert named == [dev1, data, zero, base, base]
-    assert [len(line) - len(line.lstrip()) for line in lines if line.strip().startswith("- ")] == [0, 2, 4, 6, 2]
+    made = root.glob("artifacts/demonstrations/*/manifest.json")
+    data = {json.loads(path.read_text())["config"]["run"]["name"]: path.parent.name for path in made}
+    of_dev1 = [(0, data["cold_start_data"]), (2, zero), (4, base), (0, base)]
+    of_dev2 = [(0, dev1), *((depth + 2, key) for depth, key in of_dev1)]
+    assert lineage(root, dev1) == of_dev1 and lineage(root, dev2) == of_dev2
+    # the base has written the general demonstrations itself
+    of_reasoning = [(0, data["rejection_sampling"]), (2, dev2), *((depth + 4, key) for depth, key in of_dev2)]
+    (dev3,) = [key for key, manifest in policies.items() if "sft_800k" in manifest["config"]["run"]["name"]]
+    assert lineage(root, dev3) == [*of_reasoning, (0, data["general_data"]), (2, base), (0, base)]
     # what was found out later stands there, too
     card = (root / "artifacts" / "policy" / dev1 / "README.md").read_text()
     assert re.search(r"Loss: .*\n\n6 questions of .* x 4, run \w+-attempt_1: pass@1 .*\n\n## Recipe", card), card

@@ -74,6 +74,13 @@ def test_it_prefers_what_was_preferred(alone):
     assert scores[0] > scores[1] + 0.5
 
 
+def test_its_lineage_begins_with_the_base_whose_body_it_has(alone):
+    root, _ = alone
+    (base,) = root.glob("artifacts/policy/*/manifest.json")
+    manifest = json.loads((Path(summary(root)["path"]) / "manifest.json").read_text())
+    assert manifest["parents"] == {"base": f"artifact:policy/{base.parent.name}"}
+
+
 def test_two_ranks_learn_and_judge_what_one_does(alone, data, tmp_path):
     root, _ = alone
     finish(tmp_path, data, "strategy=ddp", "strategy.devices=2", "strategy.cpu_devices=2")
