@@ -60,7 +60,7 @@ class Inexact(TorchEngine):
 
 
 def trained(model, tokenizer, phases=1, reward=None, plan=PLAN, ref_refresh_steps=0, kl_coef=0.1, lr=1e-2,
-            max_grad_norm=1.0, selection=None, engine=TorchEngine, objective=None):  # fmt: skip
+            max_grad_norm=1.0, selection=None, engine=TorchEngine, objective=None, mix=None):  # fmt: skip
     policy = CausalPolicy(model)
     collector = Collector(
         engine(policy, tokenizer.pad_token_id, 64), tokenizer, R1ZeroTemplate(),
@@ -68,7 +68,7 @@ def trained(model, tokenizer, phases=1, reward=None, plan=PLAN, ref_refresh_step
     )  # fmt: skip
     default = Objective(GroupNormalized(1e-6, 0), Clipped(0.2, 0.2), KL(kl_coef, "k3"), SequenceMean())
     optim = AdamW(lr=lr, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, max_grad_norm=max_grad_norm)
-    mix = Mix({"sums": GeneratedSource(["sums"], [1], ["en"])}, {"sums": 1}, seed=0)
+    mix = mix or Mix({"sums": GeneratedSource(["sums"], [1], ["en"])}, {"sums": 1}, seed=0)
     recipe = Recipe(plan, objective or default, selection or KeepAll(), optim, ref_refresh_steps)
     module = GRPOModule(policy, collector, recipe, seed=0, cursor=mix.start())
     trainer = build_trainer(Strategy("single", 1, 1, "cpu", 1, 1))
@@ -173,6 +173,32 @@ def test_penalty_and_clip_may_be_schedules(tiny_model, tokenizer):
 def test_the_trainer_scores_at_the_temperature_of_the_sampler(tiny_model, tokenizer):
     plan = dataclasses.replace(PLAN, minibatches=1, temperature=0.5)
     assert trained(tiny_model(), tokenizer, plan=plan).report.metrics["mismatch_max"] < 1e-4
+
+
+def test_what_is_rewarded_and_asked_follows_the_steps(tiny_model, tokenizer):
+    # phases begin at the steps 0 and 2
+    english, chinese = (GeneratedSource(["sums"], [1], [language]) for language in ("en", "zh"))
+    mix = Mix({"first": english, "then": chinese}, {"first": {0: 1, 2: 0}, "then": {0: 0, 2: 1}}, seed=0)
+    found = []
+    for phases in (1, 2):
+        groups = trained(
+            tiny_model(), tokenizer, phases, reward=AlwaysOne(weight={0: 0.0, 2: 1.0}, seed=0), mix=mix
+        ).report.groups
+        asked = [group.question.language for group in groups]
+        found.append((asked, {r.reward for group in groups for r in group.rollouts}))
+    assert found == [(["en"] * 4, {0.0}), (["zh"] * 4, {1.0})]
+
+
+def test_how_completions_are_sampled_follows_the_steps(tiny_model, tokenizer):
+    # at a temperature near 0 the completions of a group are one; the random ones hardly ever end by themselves
+    plan = dataclasses.replace(PLAN, temperature={0: 1.0, 2: 1e-4}, max_new_tokens={0: 3, 2: 7})
+    found = []
+    for phases in (1, 2):
+        groups = trained(tiny_model(), tokenizer, phases, plan=plan, lr=0.0).report.groups
+        completions = [[tuple(r.completion.ids.tolist()) for r in group.rollouts] for group in groups]
+        longest = max(len(ids) for group in completions for ids in group)
+        found.append((longest, all(len(set(group)) == 1 for group in completions)))
+    assert found == [(3, False), (7, True)]
 
 
 def test_inner_epochs_go_through_the_rollouts_again(tiny_model, tokenizer):
