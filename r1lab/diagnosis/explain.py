@@ -7,7 +7,6 @@ from typing import Any
 
 from r1lab.config.nodes import leaves
 from r1lab.config.paper import Reported
-from r1lab.functional.corrections import Uncorrected
 from r1lab.functional.schedules import shown
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
@@ -20,7 +19,7 @@ def equation(objective: Objective, optim: AdamW) -> str:
     """What a step descends, term by term, each with its numbers (paper v1 Eqs. 1-3)."""
     kl, critic = objective.kl, objective.critic
     loss = ["surrogate"]
-    if not isinstance(objective.correction, Uncorrected):
+    if objective.corrects:
         loss.insert(0, "correction")
     summand = " * ".join(loss) + (f" + {shown(kl.coef)} KL" if objective.uses_reference and not kl.in_reward else "")
     lines = [

@@ -93,6 +93,12 @@ class RLStage(PolicyStage):
                 faults.append(
                     f"stage.{name}={steps} is no whole number of phases of {updates} updates. It could be {fits}."
                 )
+        # the first update of a phase takes the policy's own logprobs as the old ones, the others the sampler's
+        if self.objective.corrects and self.plan.old_logprobs == "sampler" and updates > 1:
+            faults.append(
+                f"objective.correction corrects 1 of the {updates} updates of a phase: stage.plan.old_logprobs=sampler "
+                "has the sampler's logprobs on both sides of it. Try stage.plan.old_logprobs=recompute"
+            )
         faults += self.evaluation.mix.faults((0,)) if self.evaluation.mix else []
         faults += Rubric(self.rewards).faults("rewards") + Rubric(self.evaluation.rewards).faults("evaluation.rewards")
         if "accuracy" not in self.evaluation.rewards:

@@ -50,6 +50,11 @@ class Objective:
         """Whether a reference policy is needed at any step."""
         return as_schedule(self.kl.coef).bounds != (0, 0)
 
+    @property
+    def corrects(self) -> bool:
+        """Whether it weighs what sampled against the old policy."""
+        return not isinstance(self.correction, Uncorrected)
+
     def token_advantages(self, batch: PackedBatch) -> Tensor:
         """Advantages [R, T], less what the KL of a token and those behind it costs, where it stands in the reward."""
         if not (self.uses_reference and self.kl.in_reward):

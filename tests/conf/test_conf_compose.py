@@ -46,6 +46,14 @@ def test_stages_bind_at_both_scales(stage, scale):
     assert faults_of(composed(f"stage={stage}", f"scale={scale}")["stage"]) == []
 
 
+@pytest.mark.parametrize("stage", ["r1zero", "rl_reasoning", "rl_all_scenarios"])
+def test_an_objective_with_a_correction_has_something_to_correct(stage):
+    objectives = [choice for group, choice in CHOICES if group == "objective"]
+    stages = [composed(f"stage={stage}", f"objective={choice}")["stage"] for choice in objectives]
+    sources = [part["plan"]["old_logprobs"] for part in stages if "correction" in part["objective"]]
+    assert sources and set(sources) == {"recompute"}
+
+
 @pytest.mark.parametrize("choice", sorted(path.stem for path in (CONF / "response_filter").glob("*.yaml")))
 def test_response_filters_bind(choice):
     config = composed("stage=cold_start_data", f"+response_filter@stage.filters.one={choice}")

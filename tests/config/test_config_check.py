@@ -30,6 +30,8 @@ print(*{"torch", "lightning", "transformers", "math_verify", "pyarrow", "rich", 
 """
 SHUFFLED = ["reward@rewards.accuracy=shuffled_gold", "strategy=single"]
 
+TRUNCATED = "+objective.correction={_target_:r1lab.functional.corrections.Truncated,highest:2}"
+
 
 def checked(*overrides):
     """What the check says, and the heavy libraries that it has imported."""
@@ -44,6 +46,8 @@ def checked(*overrides):
     "overrides",
     [
         ["stage=r1zero"],
+        ["objective=trl"],
+        [TRUNCATED, "stage.plan.minibatches=1"],
         ["stage=evaluate"],
         ["stage=pretrain"],
         ["scale=local", "experiments=tiny"],
@@ -63,6 +67,11 @@ def test_a_sound_configuration_imports_nothing_heavy(overrides):
     [
         (["optim.lr=-1", "engine.max_rows=0"], ["stage.optim: lr must be >= 0", "engine.max_rows=512"]),
         (["stage.plan.minibatches=3"], ["questions=32 do not split into minibatches=3"]),
+        *(
+            ([word, "stage.plan.old_logprobs=sampler"],
+             ["1 fault", "corrects 1 of the 2 updates", "Try stage.plan.old_logprobs=recompute"])
+            for word in (TRUNCATED, "objective=trl")
+        ),
         (["strategy=single", "strategy.devices=2"], ["stage.strategy: strategy=single is one process."]),
         (["model=folder"], ["model.published.source has no value"]),
         (["model=smollm2_135m", "model.published.dtype=fp8"], ["model.published.dtype=fp8", "float32, bfloat16"]),
