@@ -1,7 +1,7 @@
 """Weights for what sampled is not quite what trains: pi_old / pi_sampler, cut, masked, or judged by the completion.
 
-A correction is a frozen dataclass called as ``(old_logprobs, sampler_logprobs, loss_mask, segments) -> weights``, all
-[R, T]; the surrogate is multiplied by the weights.
+A correction is a frozen dataclass called as ``(old_logprobs, sampler_logprobs, loss_mask, segments)``, which gives
+``(weights, cut)`` [R, T]: the surrogate is multiplied by the weights; where `cut`, they are not the ratio any more.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 class Uncorrected:
     """The sampler is trusted: every weight is 1."""
 
-    def __call__(self, old_logprobs: Tensor, sampler_logprobs: Tensor, loss_mask: Tensor, segments: Tensor) -> Tensor:
-        return old_logprobs.new_ones(old_logprobs.shape)
+    def __call__(
+        self, old_logprobs: Tensor, sampler_logprobs: Tensor, loss_mask: Tensor, segments: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return old_logprobs.new_ones(old_logprobs.shape), loss_mask.new_zeros(loss_mask.shape)
 
     @property
     def formula(self) -> str:
@@ -41,8 +43,11 @@ class Truncated:
     def __post_init__(self) -> None:
         require("highest", self.highest, 0, above=True)
 
-    def __call__(self, old_logprobs: Tensor, sampler_logprobs: Tensor, loss_mask: Tensor, segments: Tensor) -> Tensor:
-        return (old_logprobs - sampler_logprobs).exp().clamp(max=self.highest)
+    def __call__(
+        self, old_logprobs: Tensor, sampler_logprobs: Tensor, loss_mask: Tensor, segments: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        weights = (old_logprobs - sampler_logprobs).exp()
+        return weights.clamp(max=self.highest), weights > self.highest
 
     @property
     def formula(self) -> str:
@@ -63,9 +68,12 @@ class Masked:
         require("lowest", self.lowest, 0)
         require("highest", self.highest, 0, above=True)
 
-    def __call__(self, old_logprobs: Tensor, sampler_logprobs: Tensor, loss_mask: Tensor, segments: Tensor) -> Tensor:
+    def __call__(
+        self, old_logprobs: Tensor, sampler_logprobs: Tensor, loss_mask: Tensor, segments: Tensor
+    ) -> tuple[Tensor, Tensor]:
         weights = (old_logprobs - sampler_logprobs).exp()
-        return weights.where((weights >= self.lowest) & (weights <= self.highest), 0)
+        kept = (weights >= self.lowest) & (weights <= self.highest)
+        return weights.where(kept, 0), ~kept
 
     @property
     def formula(self) -> str:
@@ -84,9 +92,12 @@ class SequenceMasked:
     def __post_init__(self) -> None:
         require("highest", self.highest, 0, above=True)
 
-    def __call__(self, old_logprobs: Tensor, sampler_logprobs: Tensor, loss_mask: Tensor, segments: Tensor) -> Tensor:
+    def __call__(
+        self, old_logprobs: Tensor, sampler_logprobs: Tensor, loss_mask: Tensor, segments: Tensor
+    ) -> tuple[Tensor, Tensor]:
         weights = segment_sums(old_logprobs - sampler_logprobs, loss_mask, segments).exp()
-        return weights.where(weights <= self.highest, 0)
+        kept = weights <= self.highest
+        return weights.where(kept, 0), ~kept
 
     @property
     def formula(self) -> str:

@@ -88,6 +88,7 @@ class PhaseMetrics:
             "entropy": sums["entropy"] / tokens,
             "clip_share": sums["clip_share"] / tokens,
             "correction": sums["correction"] / tokens,
+            "correction_cut_share": sums["correction_cut_share"] / tokens,
             "ratio_max": peaks["ratio_max"],
             "mismatch_mean": sums["mismatch_mean"] / max(sums["mismatch_tokens"], 1),
             "mismatch_max": peaks["mismatch_max"],

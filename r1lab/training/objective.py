@@ -38,8 +38,8 @@ class Objective:
     """(loss, loss_mask, segments) [R, T] and the counts of the whole optimizer step -> scalar."""
     ratio: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = field(default_factory=TokenRatio)
     """(logprobs, old_logprobs, loss_mask, segments) [R, T] -> the old logprobs [R, T] that make the ratio it means."""
-    correction: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = field(default_factory=Uncorrected)
-    """(old_logprobs, sampler_logprobs, loss_mask, segments) [R, T] -> weights [R, T] of the surrogate."""
+    correction: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] = field(default_factory=Uncorrected)
+    """(old_logprobs, sampler_logprobs, loss_mask, segments) [R, T] -> (weights of the surrogate, cut) [R, T]."""
     critic: ValueBaseline | None = None
     """Makes advantages of `advantage`, which is then the reward that the last token of a completion has (PPO)."""
     whiten: bool = False
@@ -80,9 +80,13 @@ class Objective:
         mask, segments = batch.loss_mask, batch.segments
         old = self.ratio(logprobs, batch.old_logprobs, mask, segments)
         loss, clipped = self.surrogate(logprobs, old, batch.advantages)
-        weights = self.correction(batch.old_logprobs, batch.sampler_logprobs, mask, segments)
+        weights, cut = self.correction(batch.old_logprobs, batch.sampler_logprobs, mask, segments)
         loss = loss * weights
-        stats = {"clip_share": (clipped & mask).sum(), "correction": (weights * mask).sum()}
+        stats = {
+            "clip_share": (clipped & mask).sum(),
+            "correction": (weights * mask).sum(),
+            "correction_cut_share": (cut & mask).sum(),
+        }
         if self.uses_reference:
             kl = self.kl(logprobs, batch.ref_logprobs)
             stats["kl"] = (kl.detach() * mask).sum()

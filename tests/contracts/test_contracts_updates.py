@@ -1,6 +1,7 @@
 """One phase of the module by itself: ratio 1 on the first update, faults left out, the reference refreshed."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from r1lab.data.template import R1ZeroTemplate
 from r1lab.engines.torch_engine import TorchEngine
 from r1lab.functional.advantages import GroupNormalized, PlainRewards
 from r1lab.functional.aggregate import SequenceMean, TokenMean
+from r1lab.functional.corrections import Truncated
 from r1lab.functional.kl import KL
 from r1lab.functional.packing import microbatches
 from r1lab.functional.surrogates import Clipped
@@ -120,6 +122,16 @@ def test_recomputed_logprobs_make_up_for_a_sampler_that_is_not_exact(tiny_model,
     torch.testing.assert_close(weights(Inexact, "recompute"), exact)
     # the second minibatch has its ratio against what the sampler said
     assert (weights(Inexact, "sampler") - exact).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("highest, weight, cut", [(2.0, math.exp(0.3), 0.0), (1.2, 1.2, 1.0)])
+def test_a_correction_acts_in_every_update_on_recomputed_logprobs(highest, weight, cut, tiny_model, tokenizer):
+    # the sampler's logprobs are 0.3 too low: every ratio is e^0.3 = 1.35
+    correction = Truncated(highest)
+    grpo = Objective(GroupNormalized(1e-6, 0), Clipped(0.2, 0.2), KL(0.0, "k3"), TokenMean(), correction=correction)
+    plan = dataclasses.replace(PLAN, old_logprobs="recompute")
+    metrics = trained(tiny_model(), tokenizer, plan=plan, engine=Inexact, objective=grpo).report.metrics
+    assert metrics["correction"] == pytest.approx(weight, rel=1e-4) and metrics["correction_cut_share"] == cut
 
 
 def test_a_broken_score_does_not_train(tiny_model, tokenizer):

@@ -14,17 +14,18 @@ SAMPLER = torch.zeros_like(OLD)
 SEGMENTS = torch.tensor([[-1, 0, 0, 1, 1]])
 MASK = SEGMENTS >= 0
 CASES = [
-    (Uncorrected(), [1, 1, 1, 1]),
-    (Truncated(1.5), [1.5, 1.4, 1.5, 1.5]),
-    (Masked(1.5, 1.8), [0, 0, 0, 1.6]),
-    (SequenceMasked(3.0), [2.8, 2.8, 0, 0]),
+    (Uncorrected(), [1, 1, 1, 1], [0, 0, 0, 0]),
+    (Truncated(1.5), [1.5, 1.4, 1.5, 1.5], [1, 0, 1, 1]),
+    (Masked(1.5, 1.8), [0, 0, 0, 1.6], [1, 1, 1, 0]),
+    (SequenceMasked(3.0), [2.8, 2.8, 0, 0], [0, 0, 1, 1]),
 ]
 
 
-@pytest.mark.parametrize("correction, expected", CASES, ids=lambda v: type(v).__name__)
-def test_by_hand(correction, expected):
-    found = correction(OLD, SAMPLER, MASK, SEGMENTS)
-    assert found[MASK].tolist() == pytest.approx(expected)
+@pytest.mark.parametrize("correction, expected, where", CASES, ids=lambda v: type(v).__name__)
+def test_by_hand(correction, expected, where):
+    weights, cut = correction(OLD, SAMPLER, MASK, SEGMENTS)
+    assert weights[MASK].tolist() == pytest.approx(expected)
+    assert cut[MASK].tolist() == where
 
 
 def test_ratios_by_hand():
