@@ -83,14 +83,15 @@ def unread(config: DictConfig, given: Iterable[str]) -> list[str]:
     """
     if "overrides" in config.stage:
         return []
+    tree = OmegaConf.to_container(config, resolve=False)
     read, ahead = {"run", "plan", "scale"}, list(BUILT)
     while ahead:
         read.add(name := ahead.pop())
-        ahead += {top for top in re.findall(r"\$\{(\w+)", OmegaConf.to_yaml(config[name])) if top in config} - read
+        ahead += {top for top in re.findall(r"\$\{(\w+)", str(tree[name])) if top in tree} - read
     faults = []
     for word in given:
         top = re.split(r"[.:]", key_of(word).rpartition("@")[2])[0]
-        if top in config and top not in read:
+        if top in tree and top not in read:
             parts = ", ".join(sorted(read - {"run", "plan", "scale", *BUILT}))
             faults.append(f"{word} changes nothing: the stage reads no {top}. It reads {parts or 'none of these'}.")
     return faults
