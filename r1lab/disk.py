@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from r1lab.characters import valid
 from r1lab.errors import StorageError
 
 
@@ -63,13 +64,13 @@ def write_json_atomic(path: Path, obj: Any) -> None:
 
 def plain(value: Any) -> Any:
     """Return `value` in the words of JSON: paths as strings, scalars of arrays as numbers, and "nan" and "inf" as
-    strings, because JSON has no such numbers and null would hide them."""
+    strings, because JSON has no such numbers and null would hide them; strings as UTF-8 can hold them."""
     if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
+        return {valid(str(key)): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(entry) for entry in value]
-    if isinstance(value, Path):
-        return str(value)
+    if isinstance(value, (str, Path)):
+        return valid(str(value))
     if hasattr(value, "item"):  # a scalar of numpy or torch
         return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):

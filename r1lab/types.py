@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from r1lab.characters import valid
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -185,9 +187,16 @@ class Status(StrEnum):
     """Asked twice, with positions swapped, the judge contradicts itself: it cannot tell, and nothing is broken."""
 
 
+MAX_REASON = 2000
+MAX_EXTRACTED = 1_000_000
+"""Characters of a score's texts; the rest is cut."""
+
+
 @dataclass(frozen=True)
 class Score:
     """The value one reward gives to one completion, with its status; only ``Status.OK`` trains.
+
+    Its texts are made valid UTF-8 and cut, whatever a reward, a judge or a program put into them.
 
     Example: ``Score(0.0, Status.TIMEOUT, "verifier exceeded 5 s", ms=5003.0)``
     """
@@ -200,6 +209,11 @@ class Score:
     """Milliseconds the judgement took."""
     extracted: str | None = None
     """The answer that was judged, where there is one."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "reason", valid(str(self.reason), MAX_REASON))
+        if self.extracted is not None:
+            object.__setattr__(self, "extracted", valid(str(self.extracted), MAX_EXTRACTED))
 
     @property
     def judged(self) -> bool:

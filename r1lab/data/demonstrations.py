@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from r1lab.characters import NO_UTF8, all_valid
 from r1lab.data.template import Template
 from r1lab.disk import replacing
 from r1lab.errors import DataError
@@ -82,7 +83,10 @@ def demonstration_of(line: bytes | str, place: str) -> Demonstration:
     """The demonstration of a JSON line. Raises DataError with its place."""
     try:
         row: dict[str, Any] = json.loads(line)
-        return Demonstration(**{**row, "question": Question(**row["question"])})
+        demonstration = Demonstration(**{**row, "question": Question(**row["question"])})
+        if not all_valid(demonstration):
+            raise ValueError(NO_UTF8)
+        return demonstration
     except (ValueError, TypeError, KeyError) as error:
         found = f"{place}: {type(error).__name__}: {error}"
         raise DataError(

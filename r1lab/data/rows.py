@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from r1lab.characters import NO_UTF8, all_valid
 from r1lab.data.hub import HUB, hub_rows
 from r1lab.errors import DataError
 
@@ -67,7 +68,10 @@ def read_rows(
             if missing:
                 raise RowFault(f"no column {', '.join(missing)}; it has {', '.join(sorted(row))}")
             if all(pattern.fullmatch(as_text(row[name])) for name, pattern in filters.items()):
-                found.append(fields(row, f"{stem}:{num_rows}", source))
+                item = fields(row, f"{stem}:{num_rows}", source)
+                if not all_valid(item):
+                    raise RowFault(NO_UTF8)
+                found.append(item)
         except LeftOut as why:
             left_out.append(why)
         except RowFault as fault:

@@ -14,6 +14,7 @@ from functools import cached_property
 from statistics import multimode
 from typing import TYPE_CHECKING
 
+from r1lab.characters import valid
 from r1lab.data.digests import model_digests
 from r1lab.engines.base import Engine, Request, SamplingParams
 from r1lab.errors import ConfigError, R1LabError
@@ -113,7 +114,7 @@ class Judge:
     def _verdict(self, completion: Completion, query: Query, code: str) -> Score:
         if completion.finish is Finish.LENGTH:
             return Score(0.0, Status.UNREADABLE, f"cut at {len(completion)} tokens")
-        text = self.loaded[1].decode(completion.ids[:-1], skip_special_tokens=False)
+        text = valid(self.loaded[1].decode(completion.ids[:-1], skip_special_tokens=False))
         label, fault = read_verdict(text, code, list(query.verdicts))
         if label is None:
             return Score(0.0, Status.UNREADABLE, fault, extracted=text[-SHOWN_CHARS:])

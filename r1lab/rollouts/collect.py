@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from r1lab.characters import valid
 from r1lab.data.template import Template
 from r1lab.engines.base import Engine, Request, SamplingParams
 from r1lab.functional.rng import seed_of
@@ -67,4 +68,4 @@ class Collector:
     def text(self, completion: Completion) -> str:
         """What the completion says, without its end token."""
         ids = completion.ids[:-1] if completion.finish is Finish.STOP else completion.ids
-        return self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return valid(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 
 from r1lab.data.mix import Mix
-from r1lab.disk import replacing
+from r1lab.disk import plain, replacing
 from r1lab.stages.base import Context
 
 
@@ -16,7 +16,9 @@ def tell_dropped(context: Context, mix: Mix) -> None:
     if not context.first_rank or not (mix.filters or mix.dropped):
         return
     with replacing(context.folder / "dropped.jsonl") as beside:
-        beside.write_text("".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in mix.dropped))
+        beside.write_text(
+            "".join(json.dumps(plain(asdict(row)), ensure_ascii=False) + "\n" for row in mix.dropped), encoding="utf-8"
+        )
     counts = Counter(row.filter for row in mix.dropped)
     found = ", ".join(f"{name} {counts[name]}" for name in dict.fromkeys([*counts, *mix.filters]))
     context.say(f"Left out: {counts.total()} questions ({found}); why: dropped.jsonl")

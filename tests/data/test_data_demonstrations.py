@@ -91,6 +91,7 @@ def test_every_epoch_shows_everything_once_in_an_order_of_its_own():
         ("{", "JSONDecodeError"),
         (json.dumps({"response": "x"}), "question"),
         (json.dumps({"question": {"id": "q", "text": "?", "answer": "", "colour": "red"}, "response": "x"}), "colour"),
+        (json.dumps({"question": {"id": "q", "text": "?", "answer": ""}, "response": "\ud800"}), "surrogate"),
     ],
 )
 def test_a_broken_line_is_named(line, told):

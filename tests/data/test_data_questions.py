@@ -226,3 +226,29 @@ def test_levels_of_math500():
     fields = Fields("problem", "answer", level="level")
     levels = [question.level for question in read_questions(DATA / "math500/test.jsonl", fields)]
     assert [levels.count(level) for level in (1, 2, 3, 4, 5)] == [43, 90, 105, 128, 134]  # as published: 500 in all
+
+
+@pytest.mark.parametrize("line", [
+    r'{"question": "3+4? \ud800", "answer": "7"}',
+    r'{"question": "3+4?", "answer": "\udfff"}',
+    r'{"question": "3+4?", "answer": "7", "tests": [{"stdin": "\ude00\ud83d"}]}',
+    r'{"question": "3+4?", "answer": "7", "tests": {"\ud800": 1}}',
+    r'{"question": "3+4?", "answer": "7", "id": "\udc00"}',
+])  # fmt: skip
+def test_half_a_surrogate_pair_is_a_fault_of_its_line(tmp_path, line):
+    fields = Fields(text="question", answer="answer", id="id" if '"id"' in line else None,
+                    details=("tests",) if "tests" in line else ())  # fmt: skip
+    with_id = json.dumps({**ROWS[0], "id": 1, "tests": []})
+    error = error_of(write(tmp_path / "train.jsonl", [with_id, line]), fields)
+    assert "line 2" in error.found and "surrogate" in error.found
+
+
+@pytest.mark.parametrize(("said", "read"), [
+    (r"\ud83d\ude00", "😀"), (r"\u00e9\u0000", "é\0"), (r"\ufffd", "\ufffd"), (r"\\ud800", "\\ud800"), ("数学", "数学"),
+])  # fmt: skip
+def test_escapes_that_are_characters_are_read(tmp_path, said, read):
+    """A broken text in a column that nobody reads is nobody's affair."""
+    file = tmp_path / "train.jsonl"
+    row = r'{"question": "SAID", "answer": "7", "unused": "\ud800"}'.replace("SAID", said)
+    file.write_text(row, encoding="utf-8")
+    assert read_questions(file, PLAIN)[0].text == read

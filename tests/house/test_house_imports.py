@@ -8,6 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "r1lab"
 FLOORS = [
+    ["characters"],
     ["types", "errors", "ranks"],
     ["disk", "processes"],
     ["functional", "text", "config"],
