@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from textwrap import indent
 from typing import Any
 
-from r1lab.errors import R1LabError
+from r1lab.config.targets import locate
+from r1lab.errors import ConfigError, R1LabError
 
 HYDRA_KEYS = ("_target_", "_partial_", "_convert_")
 """What a node says of itself; all else are arguments. Containers are always plain, as with `_convert_: all`."""
 
 
-def build(node: Any, path: str, faults: list[str]) -> Any:
+def build(node: Any, path: str, faults: list[str], find: Callable[[Any], Any] = locate) -> Any:
     """The node with all that is below it, built once and inside out; None, and faults by path, where it cannot be.
 
-    Building is cheap: parts are dataclasses, and no model, data or process comes with them.
+    Building is cheap: parts are dataclasses, and no model, data or process comes with them. `find` gives what a
+    `_target_` names, or raises ConfigError.
     """
     if isinstance(node, list):
-        return [build(value, f"{path}[{index}]", faults) for index, value in enumerate(node)]
+        return [build(value, f"{path}[{index}]", faults, find) for index, value in enumerate(node)]
     if not isinstance(node, Mapping):
         return node
     before = len(faults)
-    values = {key: build(value, f"{path}.{key}", faults) for key, value in node.items() if key not in HYDRA_KEYS}
+    values = {key: build(value, f"{path}.{key}", faults, find) for key, value in node.items() if key not in HYDRA_KEYS}
     if "_target_" not in node:
         return values
     try:
-        target = locate(node["_target_"])
-    except (ImportError, AttributeError, ValueError) as error:
-        faults.append(f"{path}._target_: {node['_target_']} cannot be found ({error}).")
+        target = find(node["_target_"])
+    except ConfigError as error:
+        faults.append(f"{path}._target_: {error.wrong} {error.remedy}".rstrip())
         return None
     faults += binding_faults(target, values, path, bool(node.get("_partial_")))
     if len(faults) > before:
@@ -42,12 +43,6 @@ def build(node: Any, path: str, faults: list[str]) -> Any:
     except Exception as error:
         faults.append(f"{path}: {words(error)}")
         return None
-
-
-def locate(target: str) -> Any:
-    """The class or function of a dotted path."""
-    module, _, name = target.rpartition(".")
-    return getattr(importlib.import_module(module), name)
 
 
 def binding_faults(target: Callable[..., Any], values: Mapping[str, Any], path: str, part: bool) -> Iterator[str]:

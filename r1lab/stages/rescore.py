@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from r1lab.config.build import build
+from r1lab.config.build import build, words
+from r1lab.config.targets import packages_of, stored
 from r1lab.data.digests import digests_of
 from r1lab.disk import write_json_atomic
 from r1lab.records.ledger import Ledger, find_run, stored_runs
@@ -39,6 +40,8 @@ class RescoreStage(Stage):
     rewards: Mapping[str, Any]
     selection: Selection
     advantage: Callable[[Tensor], Tensor]
+    packages: Sequence[str] = ()
+    """Packages besides r1lab, and those of the parts above, whose classes the run's configuration may build."""
 
     def faults(self) -> list[str]:
         """No such run, or no such completions in it; with those that there are."""
@@ -64,9 +67,14 @@ class RescoreStage(Stage):
             return [f"stage.kinds: {run} has no {', '.join(strange)}. {remedy}"]
         if not Ledger(run).names(self.kinds):
             return [f"{run} has completions and no scores of {', '.join(self.kinds)}. Try again when it has gone on."]
-        faults = recipe_of(run)[1] if self.as_in == RUN else []
+        faults = self.recipe(run)[1] if self.as_in == RUN else []
         faults = [f"{run}: {fault} Try stage.as_in={COMMAND}." for fault in faults]
         return faults + Rubric(self.rewards).faults("rewards")
+
+    def recipe(self, run: Path) -> tuple[dict[str, Any], list[str]]:
+        """What the run's configuration says of selection and advantage, built of classes that this command trusts."""
+        named = packages_of([self.selection, self.advantage, *self.rewards.values()])
+        return recipe_of(run, named | set(self.packages))
 
     def parents(self) -> dict[str, str]:
         """The run and how far it is: a run that has gone on is rescored anew; and the models that judge, by content."""
@@ -85,7 +93,7 @@ class RescoreStage(Stage):
         ledger, table, tally = Ledger(run), Table(context.folder / "rescored.parquet", RESCORED), Tally()
         names, left_out = ledger.names(self.kinds), set()
         here = {"selection": self.selection, "advantage": self.advantage}
-        there = here | recipe_of(run)[0]
+        there = here | self.recipe(run)[0]
         differ: dict[Any, str] = {
             name: f"{name}: {there[name]} in the run, {part} here" for name, part in here.items() if there[name] != part
         }
@@ -107,16 +115,35 @@ class RescoreStage(Stage):
         context.report(f"{heading}{remarks(found)}\n\n{tally.text()}")
 
 
-def recipe_of(run: Path) -> tuple[dict[str, Any], list[str]]:
-    """The selection and the advantage of a run's configuration, those that it has, and why one cannot be made."""
+def recipe_of(run: Path, packages: Collection[str] = ()) -> tuple[dict[str, Any], list[str]]:
+    """The selection and the advantage of a run's configuration, those that it has, and why one cannot be made.
+
+    Somebody else may have written the run: no target is called but classes of r1lab and of `packages`.
+    """
+    faults: list[str] = []
+    stage = stored_stage(run, faults)
+    objective = stage.get("objective")
+    advantage = objective.get("advantage") if isinstance(objective, Mapping) else None
+    nodes = {"selection": stage.get("selection"), "advantage": advantage}
+    parts = {name: build(node, name, faults, stored(packages)) for name, node in nodes.items() if node}
+    for name, needed in {"selection": "rounds", "advantage": "smallest_group"}.items():
+        if not faults and (part := parts.get(name)) is not None and not (callable(part) and hasattr(part, needed)):
+            faults.append(f"{name} is no {name}: {nodes[name]!r:.80}.")
+    return {name: part for name, part in parts.items() if part is not None}, faults
+
+
+def stored_stage(run: Path, faults: list[str]) -> Mapping[str, Any]:
+    """The stage of a run's configuration as plain values, nothing resolved; empty where it has none to be read."""
     import yaml
 
     path = run / ".hydra" / "config.yaml"  # in run.json the steps of a schedule would be strings
-    stage = yaml.safe_load(path.read_text())["stage"] if path.exists() else {}
-    nodes = {"selection": stage.get("selection"), "advantage": (stage.get("objective") or {}).get("advantage")}
-    faults: list[str] = []
-    parts = {name: build(node, name, faults) for name, node in nodes.items() if node}
-    return {name: part for name, part in parts.items() if part is not None}, faults
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (yaml.YAMLError, ValueError, OSError) as error:
+        faults.append(f"{path.name} cannot be read: {words(error)}.")
+        return {}
+    stage = config.get("stage") if isinstance(config, Mapping) else None
+    return stage if isinstance(stage, Mapping) else {}
 
 
 def remarks(found: Mapping[str, Any]) -> str:

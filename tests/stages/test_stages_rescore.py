@@ -1,5 +1,6 @@
 """`stage=rescore` from the command line, on a run made by hand."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -164,6 +165,73 @@ def test_the_recipe_of_a_run_is_what_its_configuration_says(weighted, tmp_path):
     parts, none = recipe_of(weighted)
     assert parts["selection"] == Informative() and parts["advantage"].eps == 1e-6 and none == []
     assert recipe_of(tmp_path) == ({}, [])
+
+
+def hostile(mark):
+    """Configurations of somebody else's run that would leave a file, or tell a secret, if anything were called."""
+    touch = f"touch {mark}"
+    keep = {"_target_": "r1lab.rollouts.selection.KeepAll"}
+    yield {"_target_": "os.system", "command": touch}, None
+    yield {"_target_": "subprocess.Popen", "args": touch, "shell": True}, None
+    yield {"_target_": "r1lab.cli.os.system", "command": touch}, None
+    yield {"_target_": "builtins.open", "file": str(mark), "mode": "w"}, None
+    yield {"_target_": "r1lab.disk.write_json_atomic", "path": str(mark), "value": 1}, None
+    yield {"_target_": "r1lab.rollouts.selection.Refilled", "rounds": {"_target_": "os.system", "command": touch}}, None
+    yield keep, {"_target_": "os.system", "_partial_": True, "command": touch}
+    yield keep, [{"_target_": "pathlib.Path.touch", "self": str(mark)}]
+    yield keep, {"_target_": "hydra.utils.call", "config": {"_target_": "os.system", "command": touch}}
+    # of r1lab, and of another kind
+    yield {"_target_": "r1lab.rewards.format.FormatReward", "weight": 1.0}, None
+    yield keep, {"_target_": "r1lab.models.policy.PretrainedPolicy", "source": "x", "revision": None,
+                 "dtype": "float32", "attn_implementation": "sdpa"}  # fmt: skip
+
+
+def test_a_run_of_somebody_else_calls_nothing(stored, tmp_path):
+    mark = tmp_path / "mark"
+    for selection, advantage in hostile(mark):
+        config = {"stage": {"selection": selection, "objective": {"advantage": advantage}}}
+        (stored / ".hydra").mkdir(exist_ok=True)
+        (stored / ".hydra" / "config.yaml").write_text(yaml.safe_dump(config))
+        said = faults(stored)
+        assert said and all("Try stage.as_in=command." in fault for fault in said), (selection, advantage)
+        assert faults(stored, as_in="command") == []
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: [", "!!python/object/apply:os.system [exit]", "[1, 2]", "stage: 3", "stage: {selection: null}", "\0", ""],
+)
+def test_a_configuration_that_is_none_is_told_or_has_no_recipe(stored, text):
+    (stored / ".hydra").mkdir()
+    (stored / ".hydra" / "config.yaml").write_text(text)
+    assert recipe_of(stored)[0] == {}
+    assert all("Try stage.as_in=command." in fault for fault in faults(stored))
+
+
+def test_stored_text_is_not_resolved(stored, monkeypatch):
+    monkeypatch.setenv("SECRET", "told")
+    advantage = {"_target_": "r1lab.functional.advantages.GroupCentered"}
+    write_config(stored, "r1lab.rollouts.selection.${oc.env:SECRET}", advantage)
+    (fault,) = faults(stored)
+    assert "told" not in fault and "${oc.env:SECRET}" in fault
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnSelection:
+    rounds = 0
+
+    def __call__(self, groups):
+        return list(groups)
+
+
+def test_classes_of_packages_that_the_command_names_are_built(stored):
+    own = f"{__name__}.OwnSelection"
+    write_config(stored, own, None)
+    assert "is not called" in faults(stored)[0] and "is not called" in recipe_of(stored, ["other"])[1][0]
+    given = (str(stored), str(stored), ("train",), "run", {"accuracy": accuracy()})
+    assert RescoreStage(*given, KeepAll(), None, [__name__]).faults() == []
+    assert RescoreStage(*given, OwnSelection(), None).faults() == []
 
 
 def test_a_folder_above_runs_of_all_names_is_no_run(tmp_path, stored):
