@@ -23,6 +23,7 @@ from torch.distributed.checkpoint.state_dict import (
 from r1lab import ranks
 from r1lab.errors import StorageError
 from r1lab.models.export import export
+from r1lab.training.state_reader import StatePlanner, StateReader
 
 MANIFEST = "checkpoint.json"
 NAME = re.compile(r"step-\d{6,}")
@@ -92,11 +93,18 @@ class Checkpoints:
         return None
 
     def load(self, path: Path, module: Any) -> None:
-        """Restores the module's models and its optimizer in place; all ranks call it."""
+        """Restores the module's models and its optimizer in place; all ranks call it.
+
+        Raises StorageError: the checkpoint holds something other than numbers, texts and tensors.
+        """
         state = trainer_state(module)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dcp.load(state, checkpoint_id=path / "trainer", no_dist=ranks.count() == 1)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                reader = StateReader(path / "trainer")
+                dcp.load(state, storage_reader=reader, planner=StatePlanner(), no_dist=ranks.count() == 1)
+        except CheckpointException as error:
+            raise cause(error) from None
         for name, model in module.models.items():
             set_model_state_dict(model, state[name])
         for (name, (model, _)), optimizer in zip(module.trained.items(), module.trainer.optimizers, strict=True):
