@@ -11,7 +11,10 @@ The kinds of tests, in ``Question.details``:
 Expected results never enter the process of the candidate. It is given inputs; what it prints is data, read strictly
 and compared here, or - for asserts - by the tests in another process that has not a line of the candidate's. So there
 is no verdict to print, no test to patch, no exit code that passes: **a candidate passes if and only if its outputs are
-right for the inputs of the tests.** What remains possible: answers learnt by heart for the examples that the question
+right for the inputs of the tests.** An exception of the candidate passes only where the tests catch it themselves, by
+``except``, ``with`` or ``assertRaises``; one that an iteration around the call swallows, such as StopIteration in
+``zip(map(candidate, xs), ys)``, fails them, and so does a candidate that the tests call less often than the gold
+solution. What remains possible: answers learnt by heart for the examples that the question
 shows, and luck where tests are few.
 
 Each test of a program has a process of its own. The calls of a function are made in one process, in their order; a call
@@ -164,6 +167,7 @@ class _Bench:
     def _asserts(self, code: str, question: Question) -> str | None:
         test, entry_point = question.details["test"], question.details["entry_point"]
         calls = gold_calls(self.sandbox, self.limits, question.answer, test, entry_point)
+        num_gold = len(calls)
         for _ in range(MAX_ROUNDS):
             answers, fault = self._calls(code, entry_point, calls)
             if len(answers) < len(calls):
@@ -176,6 +180,8 @@ class _Bench:
             if isinstance(run, str) or run.fault:
                 return run if isinstance(run, str) else run.fault
             verdict = _verdict(run)
+            if verdict.get("pass") is True and len(verdict["calls"]) < num_gold:
+                return f"the tests called it {len(verdict['calls'])} times, the gold solution {num_gold} times"
             if "ask" not in verdict:
                 return None if verdict.get("pass") is True else str(verdict.get("fail"))
             # the tests' inputs depend on the candidate's answers: ask anew from there
