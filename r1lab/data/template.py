@@ -256,7 +256,8 @@ def read_answer(text: str, rule: str) -> str | None:
     if rule == "last_number":
         numbers = NUMBER.findall(text)
         return numbers[-1] if numbers else None
-    after = rf"{re.escape(_marker(rule))}[ \t]*:?[ \t]*(\S.*?)(?=\.(?:\s|$)|\n|$)"
+    # possessive: spaces that nothing follows are passed once, not once for each of them
+    after = rf"{re.escape(_marker(rule))}[ \t]*+(?::[ \t]*+)?(\S.*?)(?=\.(?:\s|$)|\n|$)"
     found = re.findall(after, text, flags=re.IGNORECASE)
     return found[-1].strip() if found else None
 

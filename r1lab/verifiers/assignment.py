@@ -120,4 +120,4 @@ def _plain(text: str) -> str:
     """Full-width signs as ASCII, markdown, quotes and numbering off; lines stay."""
     text = unicodedata.normalize("NFKC", text).replace("。", ".")
     text = re.sub(r"\\text\{([^{}]*)\}|[*_`\"“”{}$\\]", lambda match: match[1] or " ", text)
-    return re.sub(r"\(\d+\)|^\s*\d+[.)]", " ", text, flags=re.MULTILINE)
+    return re.sub(r"\(\d+\)|^[^\S\n]*\d+[.)]", " ", text, flags=re.MULTILINE)

@@ -53,7 +53,7 @@ _LATEX = [
 ]
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|[A-Za-z]+")  # what most answers are
 _LEAD = re.compile(
-    r"(?:(?:the|so|thus|therefore),? )*(?:(?:final )?answer(?: is|:)|(?:所以|因此)?(?:最终)?答案[是为:])[ :]*",
+    r"(?:(?:(?:the|so|thus|therefore),? )*(?:(?:final )?answer(?: is|:)|(?:所以|因此)?(?:最终)?答案[是为:])[ :]*)+",
     re.IGNORECASE,
 )
 _WRAPPERS = (("**", "**"), ("*", "*"), ("`", "`"), ('"', '"'), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
