@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from r1lab.characters import valid
+from r1lab.characters import json_escape, shown, valid
 from r1lab.errors import StorageError
+
+DAMAGED = "Put the file back as it was, or start a new attempt beside it: run.resume=never."
 
 
 @contextmanager
@@ -57,9 +59,30 @@ def sync(path: Path) -> None:
 
 def write_json_atomic(path: Path, obj: Any) -> None:
     """Write `obj` as readable JSON, whole or not at all; raises StorageError."""
-    text = json.dumps(plain(obj), indent=2, ensure_ascii=False) + "\n"
+    text = json_text(obj, indent=2) + "\n"
     with replacing(Path(path)) as beside:
-        beside.write_text(text)
+        beside.write_text(text, encoding="utf-8")
+
+
+def json_text(obj: Any, indent: int | None = None) -> str:
+    """JSON of `obj` in the words of `plain`, with control characters escaped: a terminal that shows it obeys none."""
+    return shown(json.dumps(plain(obj), indent=indent, ensure_ascii=False), json_escape)
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file of a run holds; raises StorageError where it cannot be read or is damaged."""
+    try:
+        return parsed_json(path.read_bytes(), path)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read.", str(error), DAMAGED) from error
+
+
+def parsed_json(text: bytes, path: Path) -> Any:
+    """What a JSON text of the file `path` means; raises StorageError where it is damaged."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StorageError(f"{path} is damaged.", str(error), DAMAGED) from error
 
 
 def plain(value: Any) -> Any:
@@ -133,4 +156,4 @@ class Lock:
 
 def holder(path: Path) -> str:
     """Return who holds the lock file `path`, in words: "process 4711 on node3"."""
-    return path.read_text() or "another process"
+    return path.read_text(encoding="utf-8", errors="replace") or "another process"

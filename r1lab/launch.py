@@ -23,7 +23,7 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
         folder = run.newest.folder
         print("This run is finished; run.resume=never would do it again.")
         report = folder / "report.txt"
-        print(report.read_text() if report.exists() else f"Its report is not there any more: {report}")
+        print(report.read_text(encoding="utf-8") if report.exists() else f"Its report is not there any more: {report}")
     else:
         run.check_inputs()
         folder = run.work(overrides)

@@ -70,7 +70,7 @@ class Store:
         if not path.exists():
             return None
         try:
-            manifest = json.loads((path / MANIFEST).read_text())
+            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
             damaged = [
                 name
                 for name, stated in manifest["files"].items()
@@ -86,7 +86,7 @@ class Store:
     def manifest(self, kind: str, address: str) -> Mapping[str, Any] | None:
         """Return the artifact's manifest, or None where there is none that can be read."""
         try:
-            found = json.loads((self.path(kind, address) / MANIFEST).read_text())
+            found = json.loads((self.path(kind, address) / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) else None
@@ -142,7 +142,7 @@ def _build(
         files = {name: _fingerprint(beside / name) for name in _file_names(beside)}
         whole = {**manifest, "created": created, "seconds": seconds, "files": files}
         text = json.dumps(whole, indent=2, default=str) + "\n"
-        (beside / MANIFEST).write_text(text)
+        (beside / MANIFEST).write_text(text, encoding="utf-8")
         for entry in [*beside.rglob("*"), beside]:
             sync(entry)
         if path.exists():  # damaged, or of another attempt

@@ -173,7 +173,7 @@ def peak_rss_bytes() -> int:
     """Return the most memory this process ever held."""
     status = Path("/proc/self/status")
     if status.exists():  # getrusage may count what the process was before exec
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -187,7 +187,7 @@ def read_positions(source: str, revision: str | None = None) -> int | None:
             if folder.is_dir()
             else try_to_load_from_cache(source, "config.json", revision=revision)
         )
-        config = json.loads(Path(cached).read_text())
+        config = json.loads(Path(cached).read_text(encoding="utf-8"))
         return config.get("text_config", config).get("max_position_embeddings")
     except (OSError, ValueError, TypeError):
         return None

@@ -3,18 +3,20 @@
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from r1lab.disk import plain, replacing, storing
+from r1lab.disk import json_text, replacing, storing
 from r1lab.errors import ConfigError, StorageError
 
 if TYPE_CHECKING:
     from r1lab.records.mirror import Mirror
 
 log = logging.getLogger(__name__)
+
+SHOWN_LINES = 5
 
 TrackerKind = Literal["auto", "online", "offline", "disabled"]
 
@@ -38,30 +40,53 @@ class JsonlLog:
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append one row; it needs a `phase`, by which `truncate_from` knows it."""
-        line = json.dumps({"phase": row["phase"], **plain(row)}, ensure_ascii=False) + "\n"
+        line = _line(row)
         with storing(self.path), self.path.open("ab") as file:
-            file.write(line.encode())
+            file.write(line)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return all rows; raises StorageError with file and line where one cannot be read."""
-        return [self._parse(number, line) for number, line in enumerate(self._lines(), 1)]
+        """Return all rows; raises StorageError with file and lines where some cannot be read."""
+        with storing(self.path):
+            lines = self.path.read_bytes().split(b"\n")[:-1]
+        rows = [_row(line) for line in lines]
+        if broken := [number for number, row in enumerate(rows, 1) if row is None]:
+            named = f"Line {broken[0]}" if len(broken) == 1 else f"{len(broken)} of {len(rows)} lines"
+            shown = (f"line {number}: {lines[number - 1][:80]!r}" for number in broken[:SHOWN_LINES])
+            raise StorageError(
+                f"{named} of {self.path} cannot be read.",
+                "\n         ".join(shown),
+                "Remove what cannot be read, or start a new attempt: run.resume=never.",
+            )
+        return rows
 
     def truncate_from(self, phase: int) -> None:
-        """Remove the rows of `phase` and later: a resumed run writes them again."""
-        kept = [line for number, line in enumerate(self._lines(), 1) if self._parse(number, line)["phase"] < phase]
+        """Remove the rows of `phase` and later: a resumed run writes them again. Raises as `rows`."""
+        self._replace([row for row in self.rows() if row["phase"] < phase])
+
+    def lacking(self, last: int) -> list[int]:
+        """Return which of the phases from 1 to `last` have no row, as where the file was cut. Raises as `rows`."""
+        return sorted(set(range(1, last + 1)).difference(row["phase"] for row in self.rows()))
+
+    def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Put rows that were lost back in their places. Raises as `rows`."""
+        self._replace(sorted([*self.rows(), *rows], key=lambda row: row["phase"]))
+
+    def _replace(self, rows: Iterable[Mapping[str, Any]]) -> None:
         with replacing(self.path) as beside:
-            beside.write_text("".join(kept))
+            beside.write_bytes(b"".join(map(_line, rows)))
 
-    def _lines(self) -> list[str]:
-        with storing(self.path), self.path.open() as file:
-            return [line for line in file if line.endswith("\n")]
 
-    def _parse(self, number: int, line: str) -> dict[str, Any]:
-        try:
-            return json.loads(line)
-        except ValueError as error:
-            remedy = "Remove the line, or start a new attempt: run.resume=never."
-            raise StorageError(f"Line {number} of {self.path} cannot be read.", line[:80].strip(), remedy) from error
+def _line(row: Mapping[str, Any]) -> bytes:
+    return (json_text({"phase": row["phase"], **row}) + "\n").encode()
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """The row of a line, None where it is none."""
+    try:
+        row = json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and "phase" in row else None
 
 
 @dataclass(frozen=True)

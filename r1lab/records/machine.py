@@ -36,10 +36,10 @@ def machine() -> dict[str, Any]:
 def _git(root: Path, *words: str) -> str | None:
     """Return what git answers, or None where there is no git or it refuses this checkout."""
     try:
-        answer = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=20)
+        answer = subprocess.run(["git", "-C", str(root), *words], capture_output=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
+    return answer.stdout.decode(errors="replace").strip() if answer.returncode == 0 else None
 
 
 def _version(package: str) -> str | None:
@@ -52,7 +52,7 @@ def _version(package: str) -> str | None:
 def _field(path: str | Path, name: str) -> str | None:
     """Return the value of the first line ``name : value`` of a file of /proc."""
     try:
-        lines = Path(path).read_text().splitlines()
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name) and ":" in line), None)

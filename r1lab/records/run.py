@@ -182,7 +182,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     Such an attempt is unfinished and goes on: its address says what it is of, its checkpoints and tables how far it is.
     """
     try:
-        found = json.loads((folder / "run.json").read_text())
+        found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -205,7 +205,7 @@ def _write_yaml(path: Path, obj: Any) -> None:
     import yaml
 
     with replacing(path) as beside:
-        beside.write_text(yaml.safe_dump(obj, sort_keys=False, allow_unicode=True))
+        beside.write_text(yaml.safe_dump(obj, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def _point(link: Path, folder: Path) -> None:

@@ -67,7 +67,7 @@ class Context:
         """The last words of a stage, kept as report.txt: a finished run shows them again."""
         if self.first_rank:
             with replacing(self.folder / "report.txt") as beside:
-                beside.write_text(text + "\n")
+                beside.write_text(text + "\n", encoding="utf-8")
         self.say(text)
 
     def say(self, text: str) -> None:

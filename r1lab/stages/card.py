@@ -51,9 +51,9 @@ def store_policy(
 
 def add_scores(folder: Path, found: str) -> None:
     """Writes on the card of a stored policy what an evaluation has found, once; a folder that has no card stays."""
-    with suppress(OSError), Lock.take(folder.with_name(f"{folder.name}.lock"), wait=True):
+    with suppress(OSError, ValueError, KeyError), Lock.take(folder.with_name(f"{folder.name}.lock"), wait=True):
         text = (folder / CARD).read_text(encoding="utf-8")
-        stated = json.loads((folder / MANIFEST).read_text())["files"]
+        stated = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
         above, heading, below = text.partition("\n## Recipe")
         if heading and found not in above and CARD not in stated:
             with replacing(folder / CARD) as beside:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict
 
 from r1lab.data.mix import Mix
-from r1lab.disk import plain, replacing
+from r1lab.disk import json_text, replacing
 from r1lab.stages.base import Context
 
 
@@ -16,9 +15,7 @@ def tell_dropped(context: Context, mix: Mix) -> None:
     if not context.first_rank or not (mix.filters or mix.dropped):
         return
     with replacing(context.folder / "dropped.jsonl") as beside:
-        beside.write_text(
-            "".join(json.dumps(plain(asdict(row)), ensure_ascii=False) + "\n" for row in mix.dropped), encoding="utf-8"
-        )
+        beside.write_text("".join(json_text(asdict(row)) + "\n" for row in mix.dropped), encoding="utf-8")
     counts = Counter(row.filter for row in mix.dropped)
     found = ", ".join(f"{name} {counts[name]}" for name in dict.fromkeys([*counts, *mix.filters]))
     context.say(f"Left out: {counts.total()} questions ({found}); why: dropped.jsonl")

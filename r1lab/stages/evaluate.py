@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from typing import Any, ClassVar
 from r1lab.artifacts.address import is_artifact
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
-from r1lab.disk import write_json_atomic
+from r1lab.disk import read_json, write_json_atomic
 from r1lab.evaluation.run import Evaluation, Outcome, summarize
 from r1lab.processes import rank, wait_for
 from r1lab.records.ledger import Ledger
@@ -128,5 +127,5 @@ class EvaluateStage(PolicyStage):
 
 def read_outcomes(folder: Path) -> list[Outcome]:
     """What came of every question of a finished evaluation, in the order of the questions."""
-    rows = [row for part in folder.glob(OUTCOMES) for row in json.loads(part.read_text())]
+    rows = [row for part in folder.glob(OUTCOMES) for row in read_json(part)]
     return sorted((Outcome(**row) for row in rows), key=lambda outcome: outcome.index)

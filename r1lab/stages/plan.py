@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from r1lab.config.nodes import leaves
+from r1lab.disk import read_json
 from r1lab.records.run import read_run
 from r1lab.stages.run import Run
 
@@ -27,7 +27,7 @@ def state(run: Run, waits: Iterable[str] = ()) -> str:
 
 def read_summary(run: Run) -> dict[str, Any]:
     """The summary.json of its newest attempt."""
-    return json.loads((run.newest.folder / "summary.json").read_text())
+    return read_json(run.newest.folder / "summary.json")
 
 
 def minutes(run: Run) -> float:

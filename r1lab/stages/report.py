@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from r1lab.disk import write_json_atomic
+from r1lab.errors import StorageError
 from r1lab.evaluation.report import (
     before_after_table,
     peak_rss_bytes,
@@ -48,7 +49,14 @@ def write_sft_report(
     seconds: dict[str, float],
 ) -> None:
     """The same of supervised training; of the demonstrations that were given some may have been left out."""
-    steps = JsonlLog(context.folder / "log.jsonl").rows()
+    log = JsonlLog(context.folder / "log.jsonl")
+    steps = log.rows()
+    if not steps:
+        raise StorageError(
+            "The report cannot be written: its lines are lost; the policy is the last checkpoint.",
+            f"{log.path} is empty",
+            f"Take {checkpoint}, put the file back as it was, or start a new attempt: run.resume=never.",
+        )
     trained = sum(row["tokens_trained"] for row in steps)
     # each epoch shows the same ones
     learned = round(sum(row["samples"] for row in steps) / epochs)
@@ -58,6 +66,8 @@ def write_sft_report(
         told += (
             f"\nLeft out: {left_out:,} of {given:,} demonstrations, which are too long or which the tokenizer changes"
         )
+    if lacking := log.lacking(steps[-1]["phase"]):
+        told += f"\nNot counted here: {len(lacking)} steps whose lines log.jsonl has lost"
     policy = store_policy(context, checkpoint, description, base, f"{told}\n\n{loss}", seconds)
     numbers = {
         "demonstrations": learned, "left_out": left_out, "steps": len(steps), "tokens_trained": trained,

@@ -221,5 +221,6 @@ class RLStage(PolicyStage):
             context.record.resumed_from(state["phase"])
         if context.first_rank:
             # other ranks write only after they met this one in the trainer's process group
-            tables.rewind(state["phase"] if state else 0)
+            if restored := tables.rewind(state["phase"] if state else 0):
+                context.say(f"log.jsonl had lost {restored} lines; they are restored from steps.parquet")
             checkpoints.drop_after(state["step"] if state else 0)

@@ -5,7 +5,6 @@ Cold-start data (paper v2, B.3.2), rejection sampling (B.3.3) and what reward mo
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -18,7 +17,7 @@ from r1lab.data.demonstrations import write_rows
 from r1lab.data.digests import digests_of
 from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
-from r1lab.disk import write_json_atomic
+from r1lab.disk import parsed_json, read_json, write_json_atomic
 from r1lab.engines.base import SamplingParams
 from r1lab.errors import DataError
 from r1lab.functional.schedules import require, require_integer
@@ -261,11 +260,11 @@ class Chunks:
     def rows(self) -> Iterator[Row]:
         """The rows of all chunks, in the order of the questions."""
         for number in range(len(self)):
-            with self._rows(number).open(encoding="utf-8") as file:
-                yield from map(json.loads, file)
+            with (path := self._rows(number)).open("rb") as file:
+                yield from (parsed_json(line, path) for line in file)
 
     def _all_counts(self) -> Iterator[dict[str, Any]]:
-        return (json.loads(self._counts(number).read_text()) for number in range(len(self)))
+        return (read_json(self._counts(number)) for number in range(len(self)))
 
     def _rows(self, number: int) -> Path:
         return self.folder / f"chunk-{number:06d}.jsonl"

@@ -48,6 +48,8 @@ def train_steps(
         context.say(f"Going on from step {done} of {len(order)}")
     if context.first_rank:
         log.truncate_from(done + 1)
+        if lacking := log.lacking(done):
+            context.say(f"log.jsonl has lost the lines of {len(lacking)} of {done} steps: the report leaves them out")
         checkpoints.drop_after(done)
     if done >= len(order):
         return checkpoints

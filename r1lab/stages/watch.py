@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +11,7 @@ from typing import Any
 import lightning as L
 
 from r1lab import ranks
-from r1lab.disk import write_json_atomic
+from r1lab.disk import read_json, write_json_atomic
 from r1lab.evaluation.run import Evaluation, interval, summarize
 from r1lab.records.aside import Aside
 from r1lab.records.ledger import Ledger
@@ -51,7 +50,7 @@ class RunTables(Ledger):
 
     def evaluations(self) -> list[dict[str, Any]]:
         """All evaluations, oldest first."""
-        return [json.loads(path.read_text()) for path in sorted((self.folder / "evaluations").glob("phase-*.json"))]
+        return [read_json(path) for path in sorted((self.folder / "evaluations").glob("phase-*.json"))]
 
     def write_groups(self, groups: Sequence[Group], weights: Mapping[str, float], phase: int, step: int, kind: str,
                      rank: int, advantages: Mapping[int, Sequence[float]] | None = None) -> None:  # fmt: skip
@@ -65,16 +64,28 @@ class RunTables(Ledger):
         """The first completion of each question of an evaluation."""
         return [row for row in self.rollouts.rows() if row["kind"] == kind and row["sample"] == 0]
 
-    def rewind(self, phase: int) -> None:
-        """Forgets what was written after a phase: it is done again, and no row may stand twice."""
+    def rewind(self, phase: int) -> int:
+        """Forgets what was written after a phase: it is done again, and no row may stand twice.
+
+        Lines that log.jsonl has lost are restored from the table of steps; returns how many.
+        Raises StorageError where an evaluation up to that phase is damaged or gone: the report would be wrong.
+        """
+        for path in (self.folder / "evaluations").glob("phase-*.json"):
+            if path > self.evaluation(phase):
+                path.unlink()
+        if phase:
+            read_json(self.evaluation(0))
+            self.evaluations()
         # what no evaluation vouches for was cut short, perhaps on another number of ranks, whose parts would stay
         first = phase + 1 if self.evaluation(0).exists() else 0
         for table in (self.steps, self.rollouts, self.scores):
             table.drop_from(first)
         self.log.truncate_from(phase + 1)
-        for path in (self.folder / "evaluations").glob("phase-*.json"):
-            if path > self.evaluation(phase):
-                path.unlink()
+        lacking = self.log.lacking(phase)
+        found = [row for row in self.steps.rows() if row["phase"] in lacking] if lacking else []
+        if found:
+            self.log.restore({name: value for name, value in row.items() if value is not None} for row in found)
+        return len(found)
 
 
 @dataclass(eq=False)

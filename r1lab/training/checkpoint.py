@@ -58,7 +58,8 @@ class Checkpoints:
                 for file in (draft / "policy").iterdir():
                     file.rename(draft / file.name)
                 (draft / "policy").rmdir()
-                (draft / MANIFEST).write_text(json.dumps({"state": state, "files": digests(draft)}, indent=1))
+                written = json.dumps({"state": state, "files": digests(draft)}, indent=1)
+                (draft / MANIFEST).write_text(written, encoding="utf-8")
                 shutil.rmtree(target, ignore_errors=True)
                 draft.rename(target)
                 self.prune()
@@ -86,7 +87,7 @@ class Checkpoints:
         for path in reversed(self.all()):
             fault = broken(path)
             if fault is None:
-                return path, json.loads((path / MANIFEST).read_text())["state"]
+                return path, json.loads((path / MANIFEST).read_text(encoding="utf-8"))["state"]
             tell(f"Checkpoint {path.name} is broken ({fault}); falling back to the one before it.")
         if self.all():
             tell("No checkpoint is whole: starting again from the first step.")
@@ -150,7 +151,7 @@ def copy_policy(checkpoint: Path, folder: Path) -> None:
 def broken(path: Path) -> str | None:
     """What is wrong with a checkpoint, or None when every file is there with the bytes that were written."""
     try:
-        manifest = json.loads((path / MANIFEST).read_text())
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         files, _ = manifest["files"], manifest["state"]["step"]
     except (OSError, ValueError, KeyError, TypeError):
         return f"{MANIFEST} is missing or unreadable"

@@ -223,6 +223,6 @@ def device_bytes(device: torch.device, processes: int) -> int:
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if CGROUP_LIMIT.exists() and (limit := CGROUP_LIMIT.read_text().strip()).isdigit():
+    if CGROUP_LIMIT.exists() and (limit := CGROUP_LIMIT.read_text(encoding="utf-8").strip()).isdigit():
         total = min(total, int(limit))
     return total // processes

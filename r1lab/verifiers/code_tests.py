@@ -262,5 +262,5 @@ def _program(call: str) -> str:
     """A driver's text with those of the files that it builds on before it."""
     folder = Path(__file__).parent
     names = ["code_values", "code_driver"] + ["assert_driver"] * (call == "run_asserts()")
-    lines = "\n".join((folder / f"{name}.py").read_text() for name in names).split("\n")
+    lines = "\n".join((folder / f"{name}.py").read_text(encoding="utf-8") for name in names).split("\n")
     return "\n".join(line for line in lines if not line.startswith("from r1lab")) + f"\n{call}\n"

@@ -200,7 +200,7 @@ def _boot(fd: int) -> str:
     """The warden's program: texts, not files, because its user may not read the project."""
     folder = Path(__file__).parent
     names = ("confine", "warden")
-    modules = [(f"r1lab.verifiers.{name}", (folder / f"{name}.py").read_text()) for name in names]
+    modules = [(f"r1lab.verifiers.{name}", (folder / f"{name}.py").read_text(encoding="utf-8")) for name in names]
     return _BOOT.format(modules=modules, fd=fd)
 
 

@@ -164,7 +164,7 @@ def prove(warden: Warden, needs_landlock: bool) -> None:
 def _bait() -> Iterator[tuple[str, int]]:
     """A folder that everyone may change with a file that everyone may read, and a port that answers."""
     with tempfile.TemporaryDirectory(prefix="r1lab-sandbox-") as folder, contextlib.ExitStack() as sockets:
-        Path(folder, "secret").write_text("secret")
+        Path(folder, "secret").write_text("secret", encoding="utf-8")
         os.chmod(folder, 0o777)
         os.chmod(Path(folder, "secret"), 0o666)
         port = sockets.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
@@ -176,7 +176,7 @@ def _bait() -> Iterator[tuple[str, int]]:
 
 def _untouched(folder: Path) -> bool:
     try:
-        return (folder / "secret").read_text() == "secret" and os.listdir(folder) == ["secret"]
+        return (folder / "secret").read_text(encoding="utf-8") == "secret" and os.listdir(folder) == ["secret"]
     except OSError:
         return False
 

@@ -51,7 +51,7 @@ def main(control_fd: int) -> None:
     control = socket.socket(fileno=control_fd)
     try:
         ruleset, code = _prepare()
-        with open("/proc/self/statm") as statm:
+        with open("/proc/self/statm", encoding="utf-8") as statm:
             held = int(statm.read().split()[0]) * resource.getpagesize()
     except Exception as error:
         control.sendall(json.dumps({"fault": f"{type(error).__name__}: {error}"}).encode())

@@ -160,6 +160,6 @@ def _limit_memory(memory_bytes: int | None) -> None:
         return
     import resource
 
-    with open("/proc/self/statm") as statm:
+    with open("/proc/self/statm", encoding="utf-8") as statm:
         held = int(statm.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + memory_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -58,6 +58,37 @@ def test_a_broken_line_in_the_middle_names_file_and_line(tmp_path):
         log.truncate_from(1)
 
 
+@pytest.mark.parametrize("broken", [
+    b"\xff\xfe{}", b'{"phase": 1, "x": "\xed\xa0\x80"}', b'{"phase": 1', b"", b"7", b"[]", b"{}", b"\0" * 20,
+    b"[" * 9999,
+], ids=repr)  # fmt: skip
+def test_lines_that_are_no_rows_are_counted_and_nothing_is_lost(tmp_path, broken):
+    log = filled(tmp_path / "log.jsonl", 3)
+    first, _, last = log.path.read_bytes().splitlines()
+    log.path.write_bytes(b"\n".join([first, broken, broken, last, b""]))
+    whole = log.path.read_bytes()
+    with pytest.raises(StorageError, match=r"2 of 4 lines of .*log\.jsonl cannot be read") as caught:
+        JsonlLog(log.path).truncate_from(1)
+    assert "line 2" in str(caught.value) and "line 3" in str(caught.value) and len(str(caught.value)) < 1000
+    assert log.path.read_bytes() == whole
+
+
+def test_what_a_cut_has_taken_is_known_and_can_be_put_back(tmp_path):
+    log = filled(tmp_path / "log.jsonl", 9)
+    log.path.write_bytes(log.path.read_bytes()[: log.path.stat().st_size // 2])
+    cut = JsonlLog(log.path)
+    assert cut.lacking(8) == [4, 5, 6, 7, 8] and cut.lacking(3) == []
+    cut.restore({"phase": phase, "reward": phase / 4} for phase in (8, 5, 7, 4, 6))
+    assert cut.rows() == filled(tmp_path / "whole.jsonl", 9).rows() and cut.lacking(8) == []
+
+
+def test_control_characters_are_written_out_and_come_back(tmp_path):
+    log, text = JsonlLog(tmp_path / "log.jsonl"), "\x1b[2J\x9b\x7f\u202e\u2028\U000e0041é\n"
+    log.write({"phase": 1, "text": text})
+    assert log.rows() == [{"phase": 1, "text": text}]
+    assert log.path.read_text(encoding="utf-8").rstrip("\n").isprintable()
+
+
 def test_a_folder_that_cannot_be_written_is_said_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be written"):
