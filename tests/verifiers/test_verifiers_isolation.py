@@ -102,10 +102,7 @@ print(json.dumps([LocalSandbox(WAYS).way, surprises(CASES)]))
 def test_the_whole_corpus_as_an_ordinary_user():
     """The other tests run as root; here a user without rights runs the sandbox, on a copy that the user can read."""
     with tempfile.TemporaryDirectory() as folder:
-        (target := Path(folder, "r1lab")).mkdir()
-        for name in ("__init__.py", "types.py", "errors.py", "verifiers", "text"):
-            copy = shutil.copytree if (ROOT / "r1lab" / name).is_dir() else shutil.copy
-            copy(ROOT / "r1lab" / name, target / name)
+        shutil.copytree(ROOT / "r1lab", Path(folder, "r1lab"))
         shutil.copytree(ROOT / "tests/corpora", Path(folder, "tests/corpora"))
         (tests := Path(folder, "tests/verifiers")).mkdir()
         shutil.copy(ROOT / "tests/verifiers/code_questions.py", tests)
