@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from r1lab.errors import ModelError
 from r1lab.functional.logprobs import token_logprobs
 from r1lab.functional.packing import attention_mask
-from r1lab.models.tiled import take_tiles
+from r1lab.models.families import check_config
+from r1lab.models.tiled import NAME, take_tiles
 from r1lab.types import PackedBatch
 
 if TYPE_CHECKING:
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
 SHORT = (torch.bfloat16, torch.float16)
 """Types that products are computed in while weights keep a longer one."""
-
-
-LOGIT_SCALES = ("logits_scaling", "logit_scale", "final_logit_softcapping", "lm_head_multiplier", "dim_model_base")
-"""What families of transformers call a factor or a bound of logits (Granite, Cohere, Gemma 2, Falcon-H1, MiniCPM)."""
+ATTENTION = ("sdpa", "eager", NAME)
+"""Implementations of attention that take a mask for every pair of tokens."""
 
 
 class CausalPolicy(nn.Module):
@@ -38,18 +37,39 @@ class CausalPolicy(nn.Module):
         super().__init__()
         self.model = model
         self.compute_dtype = compute_dtype
-        check_attention(model)
-        check_head(model)
+        check_config(model.config)
+        check_attention(model.config._attn_implementation)
         self.takes_tiles = take_tiles(model)
         without_dropout(model)
+        self.train(self.training)
         # transformers renames it in 5.24 and takes the old name with a warning
-        known = signature(model.base_model.forward).parameters
+        known = signature(self.body.forward).parameters
         self.cache_name = "cache" if "cache" in known else "past_key_values"
 
     @property
     def config(self):
         """The transformers config of the model."""
         return self.model.config
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets the flag of the wrapper; the model itself always computes as in evaluation.
+
+        So there is no dropout, no skipped layer and no router noise in training, wherever a family keeps them: what
+        samples must be what trains, or no ratio would begin at 1. Only where activations are recomputed do the modules
+        that do it know that they train.
+        """
+        self.model.eval()
+        self.training = mode
+        for module in self.model.modules():
+            if getattr(module, "gradient_checkpointing", False):
+                module.training = mode
+        return self
+
+    @property
+    def body(self) -> nn.Module:
+        """The model without its head; some families do not name it as the rest of transformers does."""
+        named = self.model.base_model
+        return named if named is not self.model else self.model.model
 
     @property
     def device(self) -> torch.device:
@@ -87,10 +107,19 @@ class CausalPolicy(nn.Module):
         ids, positions [B, T]; mask [B, 1, T, T_past + T], True = attend. ``options`` go to the layers.
         """
         cached = {} if cache is None else {self.cache_name: cache}
-        hidden = self.model.base_model(
-            input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=cache is not None, **cached, **options
-        ).last_hidden_state
+        hidden = self.body(
+            input_ids=ids, position_ids=positions, attention_mask=self.as_taken(mask, len(ids)),
+            use_cache=cache is not None, **cached, **options,
+        ).last_hidden_state  # fmt: skip
         return read(hidden, self.model.get_output_embeddings())
+
+    def as_taken(self, mask: Tensor, num_rows: int) -> Tensor:
+        """A bool mask as the model's attention takes it: eager attention adds it to its scores, the others read it."""
+        if self.model.config._attn_implementation != "eager":
+            return mask
+        numbers = torch.zeros(mask.shape, dtype=self.model.dtype, device=mask.device)
+        numbers.masked_fill_(~mask, torch.finfo(self.product_dtype).min)
+        return numbers.expand(num_rows, -1, -1, -1)  # some families compare its shape with that of their scores
 
     def next_logits(self, ids: Tensor, positions: Tensor, mask: Tensor, cache, last: Tensor | None = None) -> Tensor:
         """Logits [B, V] float32 behind the last id of each row; last [B] is its place, T - 1 unless given."""
@@ -138,37 +167,24 @@ class CausalPolicy(nn.Module):
         return self(batch.ids, batch.positions, mask, read, **options)
 
 
-def check_attention(model: nn.Module) -> None:
-    """Attention here is by masks of our own, which know no window. Raises ModelError."""
-    config = model.config
-    window = getattr(config, "sliding_window", None)
-    layers = getattr(config, "layer_types", None) or []
-    if window and (not layers or "sliding_attention" in layers) and window < config.max_position_embeddings:
+def check_attention(implementation: str | None) -> None:
+    """Refuses attention that does not take a mask of which token sees which. Raises ModelError."""
+    if implementation not in ATTENTION:
         raise ModelError(
-            "A model with a sliding window cannot be trained here: its layers would see beyond it.",
-            f"sliding_window={window}, max_position_embeddings={config.max_position_embeddings}",
-            f"Set max_position_embeddings to {window} in its config.json if no text is longer.",
-        )
-
-
-def check_head(model: nn.Module) -> None:
-    """Logits here are the head's own; a model that scales or caps them behind it is refused. Raises ModelError."""
-    found = {name: getattr(model.config, name, None) for name in LOGIT_SCALES}
-    if scaled := {name: value for name, value in found.items() if value not in (None, 1, 1.0)}:
-        raise ModelError(
-            "A model whose logits are scaled behind its head cannot be used here: its probabilities would be others.",
-            f"{model.config.model_type}: " + ", ".join(f"{name}={value}" for name, value in scaled.items()),
-            "Take a model of another family: llama, qwen2, qwen3, deepseek_v3, mistral, olmo2, phi3, ...",
+            "This attention cannot be used here: sequences share rows, and it takes no mask that keeps them apart.",
+            f"attn_implementation={implementation}",
+            "model.published.attn_implementation=sdpa",
         )
 
 
 def without_dropout(model: nn.Module) -> None:
-    """Takes dropout out of a model: what samples must be what trains, or no ratio would begin at 1."""
+    """Takes dropout out of a model: modules of it, and rates that modules keep as plain numbers."""
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, nn.modules.dropout._DropoutNd):
             module.p = 0.0
-        if hasattr(module, "attention_dropout"):
-            module.attention_dropout = 0.0
+        for name, value in vars(module).items():
+            if "drop" in name.lower() and isinstance(value, float):
+                setattr(module, name, 0.0)
 
 
 def shards_of(policy: CausalPolicy) -> list[FSDPModule]:

@@ -7,11 +7,12 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from r1lab.config.reference import is_reference, kind_of
 from r1lab.errors import ModelError
 from r1lab.functional.schedules import require_integer
+from r1lab.models.families import check_config, check_layers, known_positions
 from r1lab.models.folder import REMEDIES, check_folder, check_head, few, file_digest, folder_digests
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def load_model(
         config = AutoConfig.from_pretrained(source, revision=revision)
         if positions is not None:
             config.get_text_config().max_position_embeddings = positions
+        check_config(config)
         tokenizer = load_tokenizer(source, revision)
         check_vocabulary(tokenizer, config.get_text_config().vocab_size)
         model, info = AutoModelForCausalLM.from_pretrained(
@@ -161,7 +163,7 @@ def check_source(source: str, revision: str | None = None, kind: str = "policy")
     """A folder passes ``check_folder`` and ``check_head``; a hub id is cached or answers within seconds.
 
     An artifact that is still to be made passes if it is of that kind: the run that reads it is not begun before.
-    Raises ModelError.
+    Raises ModelError, also where the layers that config.json names cannot be used.
     """
     if is_reference(source):
         if kind_of(source) not in (None, kind):
@@ -174,10 +176,17 @@ def check_source(source: str, revision: str | None = None, kind: str = "policy")
         check_hub(source, revision)
     else:
         raise ModelError("There is no such model folder.", source, "Give an existing folder or a hub id (owner/name).")
+    if kind == "policy":
+        check_layers(read_config(source, revision))
 
 
 def read_positions(source: str, revision: str | None = None) -> int | None:
-    """The max_position_embeddings of a folder's config.json, or of one in the hub's local cache; None without one."""
+    """The longest text in tokens by a model's config.json, where that is at hand; None where it says nothing."""
+    return known_positions(read_config(source, revision))
+
+
+def read_config(source: str, revision: str | None = None) -> dict[str, Any]:
+    """The config.json of a folder, or of a hub id from the local cache; empty where there is none to read."""
     from huggingface_hub import try_to_load_from_cache
 
     try:
@@ -187,10 +196,10 @@ def read_positions(source: str, revision: str | None = None) -> int | None:
             if folder.is_dir()
             else try_to_load_from_cache(source, "config.json", revision=revision)
         )
-        config = json.loads(Path(cached).read_text(encoding="utf-8"))
-        return config.get("text_config", config).get("max_position_embeddings")
+        found = json.loads(Path(cached).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def check_hub(source: str, revision: str | None = None) -> None:

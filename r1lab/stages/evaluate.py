@@ -13,6 +13,7 @@ from r1lab.data.mix import Mix
 from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.disk import read_json, write_json_atomic
 from r1lab.evaluation.run import Evaluation, Outcome, summarize
+from r1lab.models.families import positions_of
 from r1lab.processes import rank, wait_for
 from r1lab.records.ledger import Ledger
 from r1lab.rewards.rubric import Rubric
@@ -65,7 +66,7 @@ class EvaluateStage(PolicyStage):
         """No prompt is cut: the questions must leave room for the longest response."""
         if context.first_rank:
             self.rewind(context)
-            room = model.config.max_position_embeddings - self.evaluation.max_new_tokens
+            room = positions_of(model.config) - self.evaluation.max_new_tokens
             check_prompt_tokens(self.template, data, tokenizer, room)
         return data
 

@@ -13,6 +13,7 @@ from r1lab.data.template import Template, check_prompt_tokens
 from r1lab.errors import ConfigError
 from r1lab.evaluation.run import Evaluation
 from r1lab.functional.schedules import as_schedule, require_integer
+from r1lab.models.families import positions_of
 from r1lab.rewards.rubric import FaultBudget, Reward, Rubric, informed
 from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import Selection
@@ -142,7 +143,7 @@ class RLStage(PolicyStage):
         """No prompt is ever cut: the questions must leave room for the longest completion."""
         if context.first_rank:
             tell_dropped(context, self.mix)
-            room = model.config.max_position_embeddings - max(self.longest, self.evaluation.max_new_tokens)
+            room = positions_of(model.config) - max(self.longest, self.evaluation.max_new_tokens)
             check_prompt_tokens(self.template, [*data.heldout, *data.first, *data.each], tokenizer, room)
         return data
 

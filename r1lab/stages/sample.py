@@ -21,6 +21,7 @@ from r1lab.disk import parsed_json, read_json, write_json_atomic
 from r1lab.engines.base import SamplingParams
 from r1lab.errors import DataError
 from r1lab.functional.schedules import require, require_integer
+from r1lab.models.families import positions_of
 from r1lab.processes import rank, wait_for
 from r1lab.rewards.rubric import FaultBudget, Reward, Rubric, informed
 from r1lab.rollouts.products import Product, Row
@@ -131,7 +132,7 @@ class SampleStage(PolicyStage):
             tell_dropped(context, self.mix)
             if twice := self.plan.questions - len(data.questions):
                 context.say(f"Of {self.plan.questions} questions {twice} are repetitions, which are not asked")
-            room = model.config.max_position_embeddings - self.plan.max_new_tokens
+            room = positions_of(model.config) - self.plan.max_new_tokens
             check_prompt_tokens(self.template, data.questions, tokenizer, room)
         return data
 

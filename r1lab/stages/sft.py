@@ -20,6 +20,7 @@ from r1lab.data.digests import data_digest
 from r1lab.data.template import Template
 from r1lab.errors import ConfigError, DataError
 from r1lab.functional.schedules import Cosine, is_number, require, require_choice, require_integer
+from r1lab.models.families import positions_of
 from r1lab.stages.base import Context
 from r1lab.stages.policy import ModelChoice
 from r1lab.stages.policy_stage import PolicyStage
@@ -104,7 +105,7 @@ class SFTStage(PolicyStage):
     def ready(self, context: Context, data: Demonstrations, model: Any, tokenizer: Any) -> Demonstrations:
         """Says how many cannot be learned; of very many, evenly spaced ones are looked at. Raises DataError: all."""
         if context.first_rank:
-            positions = model.config.max_position_embeddings
+            positions = positions_of(model.config)
             if self.row_tokens > positions:
                 raise ConfigError(
                     "The context is longer than the model's.",

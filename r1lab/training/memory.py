@@ -114,11 +114,12 @@ def recompute(policy: CausalPolicy) -> None:
     name = "activation_checkpointing_enable"
     enable = getattr(policy.model, name, None) or policy.model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
+    policy.train(policy.training)  # tells it to the modules that recompute
 
 
 def forecast(policy: CausalPolicy, shape: Shape, others: Iterable[CausalPolicy] = ()) -> Forecast:
     """The forecast of a policy that trains beside others; computes two short forwards, on all ranks alike."""
-    config = policy.config
+    config = policy.config.get_text_config()
     models = (policy, *others)
     # weights, gradients and two moments
     weights = sum(local_bytes(p) * (4 if p.requires_grad else 1) for model in models for p in model.parameters())
