@@ -27,9 +27,9 @@ def data_digest(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
 
 
-def model_digests(source: str) -> dict[str, str]:
+def model_digests(source: str, with_code: bool = False) -> dict[str, str]:
     """The digest of each file of a model's folder; none of an artifact or a hub id, which their names tell."""
-    return {} if is_artifact(source) else folder_digests(source)
+    return {} if is_artifact(source) else folder_digests(source, with_code)
 
 
 def digests_of(part: Any, place: str) -> dict[str, str]:

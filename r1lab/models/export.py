@@ -158,6 +158,12 @@ def _save_config(model: PreTrainedModel, folder: Path) -> None:
     # fully_shard renames the class of the module that it wraps
     config.architectures = [type(model).__name__.removeprefix("FSDP")]
     config.dtype = str(model.dtype).removeprefix("torch.")
+    if getattr(model, "_auto_class", None) is not None:  # code that came with the model goes with it
+        from transformers.dynamic_module_utils import custom_object_save
+
+        custom_object_save(model, folder, config)
+    elif hasattr(config, "auto_map"):
+        del config.auto_map  # the class is transformers' own, and that code is not here
     config.save_pretrained(folder)
     if getattr(model, "generation_config", None) is not None:  # a classifier has none
         model.generation_config.save_pretrained(folder)

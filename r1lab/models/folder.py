@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from r1lab.errors import ModelError
+from r1lab.models.own_code import read_json
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 INDEX, WEIGHTS = "model.safetensors.index.json", "model.safetensors"
+ADAPTER, ADAPTER_WEIGHTS = "adapter_config.json", ("adapter_model.safetensors", "adapter_model.bin")
 SAMPLED_BYTES = 2**22
 """Of the beginning, the middle and the end of a file, to tell it from others."""
 AGAIN = "Fetch or export the model again."
@@ -30,6 +32,7 @@ def check_folder(path: str | Path) -> None:
     folder = Path(path)
     if not folder.is_dir():
         raise ModelError("There is no such model folder.", str(folder), "Give an existing folder or a hub id.")
+    check_adapter(str(folder))
     if not (folder / "config.json").is_file():
         remedy = "Give the folder that holds config.json beside the weights."
         raise ModelError("The folder is not a model: it has no config.json.", str(folder), remedy)
@@ -40,6 +43,26 @@ def check_folder(path: str | Path) -> None:
             "The model folder has no tokenizer.", f"none of {', '.join(TOKENIZER_FILES)} in {folder}", remedy
         )
     _check_weights(folder)
+
+
+def check_adapter(source: str, revision: str | None = None) -> None:
+    """A folder, or a hub id in the local cache, holds no adapter (LoRA). Raises ModelError.
+
+    An adapter beside whole weights would be passed over, or loaded, depending on what else is installed.
+    """
+    base = read_json(source, ADAPTER, revision).get("base_model_name_or_path")
+    there = [name for name in (ADAPTER, *ADAPTER_WEIGHTS) if (Path(source) / name).is_file()]
+    if not there and base is None:
+        return
+    found = f"{source}: {', '.join(there or [ADAPTER])}" + (f", for {base}" if base else "")
+    merge = (
+        "Merge it first: peft.AutoPeftModelForCausalLM.from_pretrained(FOLDER).merge_and_unload()"
+        ".save_pretrained(MERGED), copy the tokenizer, and give MERGED."
+    )
+    if (Path(source) / "config.json").is_file():
+        wrong = "The folder holds a whole model and an adapter, which would be passed over."
+        raise ModelError(wrong, found, f"{merge} If it is merged already, move the adapter's files away.")
+    raise ModelError("This is an adapter, not a whole model.", found, merge)
 
 
 def check_head(path: str | Path, kind: str) -> None:
@@ -58,6 +81,13 @@ def _check_weights(folder: Path) -> None:
     weight_map = _read_json(folder / INDEX).get("weight_map", {}) if sharded else {}
     shards = sorted(set(weight_map.values())) if sharded else [WEIGHTS]
     missing = [name for name in shards if not (folder / name).is_file()]
+    if pickled := sorted(path.name for path in folder.glob("pytorch_model*.bin")) if missing == [WEIGHTS] else []:
+        wrong, found = "The weights are a pickle, which is not read.", f"{folder}: {few(pickled)}"
+        raise ModelError(wrong, found, "Save the model as safetensors: model.save_pretrained(FOLDER) of transformers.")
+    if sharded and WEIGHTS not in shards and (folder / WEIGHTS).is_file():
+        # transformers would take the single file, whatever the index says
+        wrong, found = "The folder holds two sets of weights.", f"{folder}: {WEIGHTS} beside {INDEX}"
+        raise ModelError(wrong, found, "Move one of them away.")
     if missing or not shards:
         found = f"{len(missing)} of {len(shards)} missing in {folder}: {few(missing)}"
         raise ModelError("Weight files are missing.", found, AGAIN)
@@ -89,9 +119,10 @@ def safetensors_names(path: Path) -> set[str]:
     return set(ends)
 
 
-def folder_digests(path: str | Path) -> dict[str, str]:
-    """The digest of each file that makes the model of a folder, by its name."""
-    files = sorted(file for file in Path(path).glob("*") if file.suffix in (".json", ".safetensors", ".jinja"))
+def folder_digests(path: str | Path, with_code: bool = False) -> dict[str, str]:
+    """The digest of each file that makes the model of a folder, by its name; `with_code`: of its Python files too."""
+    kinds = (".json", ".safetensors", ".jinja", *((".py",) if with_code else ()))
+    files = sorted(file for file in Path(path).glob("*") if file.suffix in kinds)
     return {file.name: file_digest(file) for file in files}
 
 

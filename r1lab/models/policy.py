@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from r1lab.config.reference import is_reference, kind_of
 from r1lab.errors import ModelError
-from r1lab.functional.schedules import require_integer
+from r1lab.functional.schedules import require_choice, require_integer
 from r1lab.models.families import check_config, check_layers, known_positions
-from r1lab.models.folder import REMEDIES, check_folder, check_head, few, file_digest, folder_digests
+from r1lab.models.folder import REMEDIES, check_adapter, check_folder, check_head, few, file_digest, folder_digests
+from r1lab.models.own_code import CONFIG, check_code, read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -40,8 +40,11 @@ class PretrainedPolicy:
     """As transformers names them: sdpa, eager, flash_attention_2."""
     positions: int | None = None
     """Longest text in tokens, in place of what config.json says (max_position_embeddings); None leaves that."""
+    trust_remote_code: bool = False
+    """Whether Python code that comes with the model may run; else a model that needs such code is refused."""
 
     def __post_init__(self):
+        require_choice("trust_remote_code", self.trust_remote_code, (True, False))
         if self.positions is not None:
             require_integer("positions", self.positions, 1)
 
@@ -54,7 +57,7 @@ class PretrainedPolicy:
         """Find what can be known without loading weights; raises ModelError."""
         check_dtype(self.dtype, "model.published.dtype")
         if self.gguf is None:
-            check_source(self.source, self.revision)
+            check_source(self.source, self.revision, trust_remote_code=self.trust_remote_code)
         else:
             check_gguf_packages()
 
@@ -67,14 +70,16 @@ class PretrainedPolicy:
         """The digest of each file of a folder, or of the GGUF; a hub id has none, its revision tells what it is."""
         if self.gguf is not None:
             return {self.gguf.name: file_digest(self.gguf)}
-        return folder_digests(self.source)
+        return folder_digests(self.source, self.trust_remote_code)
 
     def __call__(self, folder: str | Path | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """Load the converted folder where there is one, the source otherwise."""
         if folder is None and self.gguf is not None:
             raise ModelError("A GGUF file is converted before it is loaded.", self.source, "Call convert_gguf first.")
         source = folder or self.source
-        return load_model(source, self.dtype, self.attn_implementation, self.revision, self.positions)
+        return load_model(
+            source, self.dtype, self.attn_implementation, self.revision, self.positions, self.trust_remote_code
+        )
 
 
 def load_model(
@@ -83,24 +88,26 @@ def load_model(
     attn_implementation: str = "sdpa",
     revision: str | None = None,
     positions: int | None = None,
+    trust_remote_code: bool = False,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a policy and its tokenizer; both know their end and pad tokens.
 
     The model is as transformers gives it: evaluation mode, gradients on. Raises ModelError where the source, the dtype,
     the weights or the tokenizer do not fit; everything cheap is checked before the weights are read. `positions` is for
-    models that are to read longer texts than their config.json says.
+    models that are to read longer texts than their config.json says. Code that comes with the model runs only if
+    `trust_remote_code`; nobody is asked on standard input.
     """
     check_dtype(dtype, "dtype")
-    check_source(str(source), revision)
+    check_source(str(source), revision, trust_remote_code=trust_remote_code)
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
-        config = AutoConfig.from_pretrained(source, revision=revision)
+        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=trust_remote_code)
         if positions is not None:
             config.get_text_config().max_position_embeddings = positions
         check_config(config)
-        tokenizer = load_tokenizer(source, revision)
+        tokenizer = load_tokenizer(source, revision, trust_remote_code)
         check_vocabulary(tokenizer, config.get_text_config().vocab_size)
         model, info = AutoModelForCausalLM.from_pretrained(
             source,
@@ -108,6 +115,7 @@ def load_model(
             revision=revision,
             dtype=getattr(torch, dtype),
             attn_implementation=attn_implementation,
+            trust_remote_code=trust_remote_code,
             output_loading_info=True,
         )
     except (OSError, ValueError, ImportError, RuntimeError) as error:
@@ -120,7 +128,9 @@ def load_model(
     return model, tokenizer
 
 
-def load_tokenizer(source: str | Path, revision: str | None = None) -> PreTrainedTokenizerBase:
+def load_tokenizer(
+    source: str | Path, revision: str | None = None, trust_remote_code: bool = False
+) -> PreTrainedTokenizerBase:
     """Load a tokenizer and give it a pad token (its end token) where it has none; ModelError without an end token."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
     from transformers.models.auto.tokenization_auto import get_tokenizer_config
@@ -128,7 +138,7 @@ def load_tokenizer(source: str | Path, revision: str | None = None) -> PreTraine
     named = get_tokenizer_config(source, revision=revision).get("tokenizer_class")
     # AutoTokenizer builds a Qwen2Tokenizer for every qwen2 model, whatever tokenizer.json says, and so splits text anew
     loader = PreTrainedTokenizerFast if named in ("TokenizersBackend", "PreTrainedTokenizerFast") else AutoTokenizer
-    tokenizer = loader.from_pretrained(source, revision=revision)
+    tokenizer = loader.from_pretrained(source, revision=revision, trust_remote_code=trust_remote_code)
     if tokenizer.eos_token_id is None:
         remedy = "Set eos_token in tokenizer_config.json."
         raise ModelError("The tokenizer has no end token, so no completion could stop.", str(source), remedy)
@@ -159,11 +169,14 @@ def check_dtype(name: str, key: str) -> None:
         raise ModelError("Unknown dtype.", f"{key}={name}", f"Use one of {', '.join(DTYPES)}.")
 
 
-def check_source(source: str, revision: str | None = None, kind: str = "policy") -> None:
+def check_source(
+    source: str, revision: str | None = None, kind: str = "policy", trust_remote_code: bool = False
+) -> None:
     """A folder passes ``check_folder`` and ``check_head``; a hub id is cached or answers within seconds.
 
-    An artifact that is still to be made passes if it is of that kind: the run that reads it is not begun before.
-    Raises ModelError, also where the layers that config.json names cannot be used.
+    Neither needs code of its own, unless that is trusted. An artifact that is still to be made passes if it is of that
+    kind: the run that reads it is not begun before. Raises ModelError, also where the layers that config.json names
+    cannot be used.
     """
     if is_reference(source):
         if kind_of(source) not in (None, kind):
@@ -174,32 +187,18 @@ def check_source(source: str, revision: str | None = None, kind: str = "policy")
         check_head(source, kind)
     elif HUB_ID.fullmatch(source):
         check_hub(source, revision)
+        check_adapter(source, revision)
     else:
         raise ModelError("There is no such model folder.", source, "Give an existing folder or a hub id (owner/name).")
+    if not trust_remote_code:
+        check_code(source, revision, kind)
     if kind == "policy":
-        check_layers(read_config(source, revision))
+        check_layers(read_json(source, CONFIG, revision))
 
 
 def read_positions(source: str, revision: str | None = None) -> int | None:
     """The longest text in tokens by a model's config.json, where that is at hand; None where it says nothing."""
-    return known_positions(read_config(source, revision))
-
-
-def read_config(source: str, revision: str | None = None) -> dict[str, Any]:
-    """The config.json of a folder, or of a hub id from the local cache; empty where there is none to read."""
-    from huggingface_hub import try_to_load_from_cache
-
-    try:
-        folder = Path(source)
-        cached = (
-            folder / "config.json"
-            if folder.is_dir()
-            else try_to_load_from_cache(source, "config.json", revision=revision)
-        )
-        found = json.loads(Path(cached).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return known_positions(read_json(source, CONFIG, revision))
 
 
 def check_hub(source: str, revision: str | None = None) -> None:
@@ -256,8 +255,9 @@ def convert_gguf(path: str | Path, folder: str | Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-        read = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+        told = {"gguf_file": path.name, "trust_remote_code": False}
+        tokenizer = AutoTokenizer.from_pretrained(path.parent, **told)
+        read = AutoModelForCausalLM.from_pretrained(path.parent, dtype=torch.float32, **told)
     except Exception as error:  # a broken file makes the reader raise anything, struct.error among them
         raise ModelError("The GGUF file cannot be read.", f"{path}: {_first_line(error)}", "Fetch it again.") from error
     # a model read from GGUF calls itself quantized and refuses to be saved; its weights are plain float32 by now

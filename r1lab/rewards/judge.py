@@ -19,7 +19,7 @@ from r1lab.data.digests import model_digests
 from r1lab.engines.base import Engine, Request, SamplingParams
 from r1lab.errors import ConfigError, R1LabError
 from r1lab.functional.rng import seed_of
-from r1lab.functional.schedules import is_number, require_integer
+from r1lab.functional.schedules import is_number, require_choice, require_integer
 from r1lab.rewards.preference import SHOWN_CHARS, check_weights, control_tokens, loading_faults
 from r1lab.text.verdicts import PAIR_VALUES, PAIR_VERDICTS, defused, is_label, judge_prompt, read_verdict
 from r1lab.types import Completion, Finish, Question, Score, Status
@@ -132,17 +132,20 @@ class TorchJudge:
     attn_implementation: str
     max_rows: int
     """Judgements in one batch."""
+    trust_remote_code: bool = False
+    """Whether Python code that comes with the model may run; else a model that needs such code is refused."""
 
     def __post_init__(self):
         require_integer("max_rows", self.max_rows, 1)
+        require_choice("trust_remote_code", self.trust_remote_code, (True, False))
 
     def check(self) -> None:
         """Find what can be known without loading weights. Raises ModelError."""
-        check_weights(self.source, self.dtype, "policy")
+        check_weights(self.source, self.dtype, "policy", self.trust_remote_code)
 
     def digests(self) -> dict[str, str]:
         """Its files by content: part of a run's address."""
-        return model_digests(self.source)
+        return model_digests(self.source, self.trust_remote_code)
 
     def __call__(self) -> tuple[Engine, PreTrainedTokenizerBase]:
         """The engine and its tokenizer. Raises ModelError."""
@@ -152,7 +155,9 @@ class TorchJudge:
         from r1lab.models.causal import CausalPolicy
         from r1lab.models.policy import load_model
 
-        model, tokenizer = load_model(self.source, self.dtype, self.attn_implementation)
+        model, tokenizer = load_model(
+            self.source, self.dtype, self.attn_implementation, trust_remote_code=self.trust_remote_code
+        )
         model = model.requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
         return TorchEngine(CausalPolicy(model, None), tokenizer.pad_token_id, self.max_rows), tokenizer
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from r1lab.data.digests import model_digests
 from r1lab.data.preferences import ASPECTS
 from r1lab.errors import ConfigError, ModelError, R1LabError
+from r1lab.functional.schedules import require_choice
 from r1lab.rewards.rubric import Reward, Weight
 from r1lab.text.spans import TAGS, summary
 from r1lab.text.verdicts import defused
@@ -121,18 +122,21 @@ class SequenceClassifier:
     """float32, bfloat16 or float16."""
     max_rows: int
     """Responses in one batch."""
+    trust_remote_code: bool = False
+    """Whether Python code that comes with the model may run; else a model that needs such code is refused."""
 
     def __post_init__(self):
         if type(self.max_rows) is not int or self.max_rows < 1:
             raise ConfigError("A batch has at least one row.", f"max_rows={self.max_rows!r}", "max_rows=16")
+        require_choice("trust_remote_code", self.trust_remote_code, (True, False))
 
     def check(self) -> None:
         """Find what can be known without loading weights. Raises ModelError."""
-        check_weights(self.source, self.dtype, "reward_model")
+        check_weights(self.source, self.dtype, "reward_model", self.trust_remote_code)
 
     def digests(self) -> dict[str, str]:
         """Its files by content: part of a run's address."""
-        return model_digests(self.source)
+        return model_digests(self.source, self.trust_remote_code)
 
     @cached_property
     def loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -143,10 +147,11 @@ class SequenceClassifier:
         from r1lab.models.policy import load_tokenizer
 
         self.check()
-        tokenizer = load_tokenizer(self.source)
+        trusted = {"trust_remote_code": self.trust_remote_code}
+        tokenizer = load_tokenizer(self.source, **trusted)
         try:
             model, info = AutoModelForSequenceClassification.from_pretrained(
-                self.source, dtype=getattr(torch, self.dtype), output_loading_info=True
+                self.source, dtype=getattr(torch, self.dtype), output_loading_info=True, **trusted
             )
         except (OSError, ValueError, RuntimeError) as error:
             found = f"{self.source}: {str(error).splitlines()[0]}"
@@ -186,12 +191,12 @@ def judged_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, response: str) -
     return tokenizer.encode(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False)
 
 
-def check_weights(source: str, dtype: str, kind: str) -> None:
+def check_weights(source: str, dtype: str, kind: str, trust_remote_code: bool = False) -> None:
     """The weights of a reward_model, or of the policy that judges, are there, and of a known type; ModelError."""
     from r1lab.models.policy import check_dtype, check_source
 
     check_dtype(dtype, "dtype")
-    check_source(source, kind=kind)
+    check_source(source, kind=kind, trust_remote_code=trust_remote_code)
 
 
 def loading_faults(key: str, model: Any) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from r1lab.artifacts.address import NEUTRAL
 from r1lab.config.nodes import leaves
 from r1lab.disk import read_json
 from r1lab.records.run import read_run
@@ -56,7 +57,9 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     ['stage.plan.temperature: 1.0 -> 0.7']
     """
     keys = [key for key in dict.fromkeys([*new, *old]) if not key.startswith("strategy.")]
-    return [f"stage.{key}: {old.get(key)} -> {new.get(key)}" for key in keys if old.get(key) != new.get(key)]
+    # a run from before a setting existed did what the setting's neutral value says
+    pairs = {key: [side.get(key, NEUTRAL.get(key.rpartition(".")[2])) for side in (old, new)] for key in keys}
+    return [f"stage.{key}: {before} -> {now}" for key, (before, now) in pairs.items() if before != now]
 
 
 def finished(run: Run) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from r1lab.artifacts.address import address, is_artifact, is_named_by_content
 from r1lab.config.reference import reference
+from r1lab.models.own_code import named_code
 from r1lab.models.policy import PretrainedPolicy
 from r1lab.processes import rank
 from r1lab.rewards.preference import loading_faults
@@ -92,10 +93,18 @@ class ModelChoice:
     def describe(self) -> str:
         """One line: what the model is, and whether it is the published one."""
         if self.weights is not None:
-            return f"{self.name} as a run has left it: {self.origin}"
+            return f"{self.name} as a run has left it: {self.origin}{self.code()}"
         if self.local is None:
-            return f"{self.name}: {self.published.source}"
+            return f"{self.name}: {self.published.source}{self.code()}"
         return f"{self.name} at local scale: {self.local.describe()}; not the published {self.published.source}"
+
+    def code(self) -> str:
+        """For people: what becomes of Python code that comes with the model, where its files name some."""
+        if self.files is None or not (named := named_code(self.files.source)):
+            return ""
+        if self.published.trust_remote_code:
+            return f" (runs its own code: {named})"
+        return f" (its own code is not run: {named}; transformers' own classes load it)"
 
     def prepare(self, context: Context, check: Callable[[], Any]) -> None:
         """Trains the local base, where that is what is missing, before a stage has started processes of its own.

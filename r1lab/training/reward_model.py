@@ -50,7 +50,7 @@ def classifier_of(model: PreTrainedModel) -> PreTrainedModel:
 
     model.config.num_labels = 1
     with torch.device("meta"):
-        found = AutoModelForSequenceClassification.from_config(model.config, dtype=model.dtype)
+        found = AutoModelForSequenceClassification.from_config(model.config, dtype=model.dtype, trust_remote_code=False)
     # the body keeps its layers, and they their configuration
     setattr(found, found.base_model_prefix, model.base_model)
     found.config = model.config
