@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "transformers", "lightning", "hydra-core", "math-verify", "pyarrow")
+PACKAGES = ("torch", "transformers", "lightning", "hydra-core", "mpmath", "pyarrow")
 
 
 def code() -> dict[str, Any]:

@@ -13,6 +13,9 @@ THINK, THINK_END = "<think>", "</think>"
 ANSWER, ANSWER_END = "<answer>", "</answer>"
 TAGS = [THINK, THINK_END, ANSWER, ANSWER_END]
 _TAG = re.compile("|".join(TAGS))
+_BETWEEN_BOXES = re.compile(r"[\s$]*(?:[,;、和或与]|,? ?(?:and|or)\b|\\text ?\{ ?(?:and|or) ?\})[\s$]*")
+"""What stands between boxes that are one answer: 2 and 9. Without it the last box is the answer."""
+MAX_BETWEEN_BOXES = 30
 _BRACE = re.compile(r"\\boxed\s{0,8}\{|\\.|[{}]", re.DOTALL)
 
 
@@ -24,7 +27,8 @@ def parse_response(text: str, prefill: str = "") -> Response:
     Answer, the one rule for all verifiers: look only behind the last ``</think>`` and before any ``<think>`` that
     follows it (in the whole text where there is no think tag; nowhere where a block is opened and never closed).
     There the last complete answer block counts; where no answer tag stands there, the last ``\boxed{...}`` with
-    balanced braces. An empty answer is None. Tags are lower case and exact: ``<ANSWER>`` is text.
+    balanced braces, or the list of the last ones where "and", "or" or a comma joins them. An empty answer is None.
+    Tags are lower case and exact: ``<ANSWER>`` is text.
 
     >>> parse_response("3+4=7</think> <answer>7</answer>", prefill="<think>").answer
     '7'
@@ -76,15 +80,41 @@ def last_boxed(text: str) -> str | None:
     >>> last_boxed(r"\boxed{1}, so \boxed{\frac{1}{2}}")
     '\\frac{1}{2}'
     """
-    content, open_braces = None, []
+    boxes = _boxes(text)
+    return text[slice(*boxes[-1][1])].strip() if boxes else None
+
+
+def last_boxes(text: str) -> str | None:
+    r"""Like ``last_boxed``; boxes before it joined to it by a comma or "and" are one list with it.
+
+    >>> last_boxes(r"So \boxed{2} and \boxed{9}.")
+    '2, 9'
+    """
+    boxes = _boxes(text)
+    if not boxes:
+        return None
+    first = len(boxes) - 1
+    while first:
+        start, end = boxes[first - 1][0][1], boxes[first][0][0]
+        if end - start > MAX_BETWEEN_BOXES or not _BETWEEN_BOXES.fullmatch(text, start, end):
+            break
+        first -= 1
+    return ", ".join(text[slice(*content)].strip() for _, content in boxes[first:])
+
+
+def _boxes(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Start and end of each box and of its content, as they close."""
+    found: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    open_braces: list[tuple[int, int, bool]] = []
     for token in _BRACE.finditer(text):
         brace = token.group()
         if brace == "{" or brace.startswith("\\boxed"):
-            open_braces.append((token.end(), brace != "{"))
+            open_braces.append((token.start(), token.end(), brace != "{"))
         elif brace == "}" and open_braces:
-            start, boxed = open_braces.pop()
-            content = (start, token.start()) if boxed else content
-    return text[slice(*content)].strip() if content else None
+            start, inside, boxed = open_braces.pop()
+            if boxed:
+                found.append(((start, token.end()), (inside, token.start())))
+    return found
 
 
 def _reasoning(text: str) -> str | None:
@@ -97,7 +127,7 @@ def _reasoning(text: str) -> str | None:
 
 def _answer(text: str) -> str | None:
     region = behind_reasoning(text)
-    return _answer_block(region) if _has_answer_tag(region) else last_boxed(region) or None
+    return _answer_block(region) if _has_answer_tag(region) else last_boxes(region) or None
 
 
 def behind_reasoning(text: str) -> str:

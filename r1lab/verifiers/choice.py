@@ -25,7 +25,8 @@ from string import ascii_uppercase
 from typing import ClassVar
 
 from r1lab.types import Question, Score, Status
-from r1lab.verifiers.quantity import clean, exact_key, read_quantity, units_agree
+from r1lab.verifiers.quantity import clean, exact_key, read_quantity
+from r1lab.verifiers.units import units_agree
 
 MAX_ANSWER_CHARS = 1000
 """Longer answers are not read."""

@@ -1,125 +1,406 @@
-r"""Formulas by math-verify and sympy: read as a whole, compared by value, refused where they are too large.
+r"""Text -> a typed value: expression with its unit, tuple, set, list, ratio, relation; None of it is evaluated.
 
-All of it may hang or eat memory and belongs into a worker of the pool.
+``read`` is for ``clean`` text as a whole: "3 or 4" is a list of two values.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from fractions import Fraction
-from functools import lru_cache
-from math import prod
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from r1lab.verifiers.quantity import read_quantity
+from r1lab.verifiers.errors import Unreadable
+from r1lab.verifiers.latex_grammar import CLOSERS, OPENERS, Grammar, Node, closing, in_degrees, negative, split
+from r1lab.verifiers.latex_tokens import Token, tokens
+from r1lab.verifiers.quantity import Quantity, read_quantity
+from r1lab.verifiers.units import UNIT_NAMES, unit_behind
 
-if TYPE_CHECKING:
-    from sympy import Basic
-
-MAX_EXPONENT = 10_000
-MAX_FACTORIAL = 1_000
-MAX_DIGITS = 1_000
-MAX_DEPTH = 20
-"""Brackets in brackets; reading takes time that doubles with each, and no gold answer of MATH has more than five."""
-
-COMMAND = re.compile(r"\\(?:begin|end) ?\{[^{}]*\}|\\[A-Za-z]+")
-"""A command of LaTeX; what is left without them are letters that somebody wrote."""
-# Read by math-verify as something else than written: "1 2" as 3, "52_8" as 52, "5 \approx 3" as 5.
-_MISREAD = re.compile(r"(?<!_)\d \d|\d_|\\(?:approx|sim|simeq|equiv|to|rightarrow|Rightarrow|implies|iff)(?![A-Za-z])")
-_TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
-_UNIT_BEHIND = re.compile(r" ?\\text\{[A-Za-z. /]*\}(?:\^[23])?$")
-_PRODUCT = re.compile(r"\) ?\(|(?<![\w^.,{])(\d+) ?\(")
+MAX_TOKENS = 1000
+_TRIGONOMETRY = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
+_RELATIONS = {"=": "=", "<": "<", ">": ">", r"\leq": "<=", r"\geq": ">=", r"\neq": "!=", r"\approx": "~", r"\in": "in"}
+_OR, _AND = (r"\vee", "or"), (r"\wedge", "and")
 
 
-def too_large(text: str) -> bool:
-    """Whether evaluating would build a number that no machine should hold; what slips through, the deadline stops."""
-    if any(len(digits) > MAX_DIGITS for digits in re.findall(r"\d+", text)):
-        return True
-    numeric = not re.search(r"[A-Za-z]", COMMAND.sub("", text))
-    if numeric and re.search(r"[)}!] ?!", text) and re.search(r"[\^*]|\\cdot|\\times|!.*!", text):
-        return True
-    if any(int(digits) > MAX_FACTORIAL for digits in re.findall(r"(\d+) ?[)}]* ?!", text)):
-        return True
-    if any(int(top) > MAX_FACTORIAL for top in re.findall(r"\\binom ?\{? ?(\d+)", text)):
-        return True
-    if numeric and re.search(r"[)}] ?(?:\^|\*\*)", text) and _power_of_power(text):
-        return True
-    powers = re.findall(r"(?:\^|\*\*)[ {(]*(\d+)(?=([ {(]*(?:\^|\*\*)[ {(]*(\d+))?)", text)
-    return any(int(low) > MAX_EXPONENT or (high and _power_exceeds(int(low), int(high))) for low, _, high in powers)
+@dataclass(frozen=True)
+class Expression:
+    """``2\\sqrt3\\text{ cm}``: a formula with its unit; ``plain`` where it is written as a number."""
+
+    node: Node
+    unit: str = ""
+    percent: bool = False
+    plain: Quantity | None = None
 
 
-def _power_of_power(text: str) -> bool:
-    """Whether the exponents together are too large, as they are multiplied in (2^{9999})^{9999}."""
-    exponents = [int(digits) for digits in re.findall(r"(?:\^|\*\*)[ {(]*(\d{1,6})", text)]
-    return len(exponents) > 1 and prod(exponents) > MAX_EXPONENT
+@dataclass(frozen=True)
+class Bracketed:
+    """Values in brackets: ``()`` is a tuple or an open interval, ``{}`` a set, ``[)`` an interval, ``<>`` a vector."""
+
+    brackets: str
+    items: tuple[Value, ...]
 
 
-def _depth(text: str) -> int:
-    deepest = depth = 0
-    for sign in re.findall(r"[(\[{)\]}]", text):
-        depth += 1 if sign in "([{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+@dataclass(frozen=True)
+class Listed:
+    """Values beside each other, each as often as it is written; joined by "," or "or" or "and"."""
+
+    items: tuple[Value, ...]
+    joint: str = ","
 
 
-def _power_exceeds(base: int, exponent: int) -> bool:
-    return base > 1 and (exponent > 14 or base**exponent > MAX_EXPONENT)  # 2**14 > 10,000
+@dataclass(frozen=True)
+class Matrix:
+    rows: tuple[tuple[Node, ...], ...]
 
 
-@lru_cache(maxsize=256)  # the rollouts of a group share their gold answer
-def parse(text: str, degrees: str) -> Basic | None:
-    """The sympy object that ``text`` is as a whole; None where it is not readable.
+@dataclass(frozen=True)
+class Ratio:
+    parts: tuple[Node, ...]
 
-    math-verify's own ``parse`` searches the text for the last thing that it can read: "3 or 4" would be 4.
-    """
-    from latex2sympy2_extended.latex2sympy2 import latex2sympy, normalize_latex
-    from math_verify.grader import should_treat_as_complex
-    from math_verify.parser import LatexExtractionConfig
-    from sympy import pi
 
-    angles = degrees == "angle" or bool(_TRIGONOMETRY.search(text))
-    if number := read_quantity(text):
-        value = rational(number.value / (100 if number.percent else 1))
-        return value * pi / 180 if angles and number.unit == "degree" else value
-    if _MISREAD.search(text) or _depth(text) > MAX_DEPTH:
-        return None
-    text = text if angles else text.replace(r"^\circ", "")
-    text = _PRODUCT.sub(lambda m: m[1] + r"\cdot (" if m[1] else r")\cdot (", text)
-    # Units are dropped here only where they are marked as text: math-verify would drop the letters of 5ab, too.
-    config = replace(LatexExtractionConfig().normalization_config, units=False)
-    text = normalize_latex(_UNIT_BEHIND.sub("", text), config=config)
+@dataclass(frozen=True)
+class Combined:
+    """A union, an intersection or a difference of sets."""
+
+    op: str
+    left: Value
+    right: Value
+
+
+@dataclass(frozen=True)
+class Named:
+    r"""A set that has a name (\mathbb{R}), or "" for the empty set."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Builder:
+    """All values of a variable that satisfy a condition."""
+
+    variable: str
+    condition: Value
+
+
+@dataclass(frozen=True)
+class Relation:
+    """``a = b < c``: sides and the signs between them; ``name`` is the text of the first side where it is a name."""
+
+    sides: tuple[Value | None, ...]
+    """None for a side that is only a name and no expression."""
+    signs: tuple[str, ...]
+    name: str = ""
+
+
+Value = Expression | Bracketed | Listed | Matrix | Ratio | Combined | Named | Builder | Relation
+
+_NO_LETTERS = "text|frac|sqrt|begin|int|sum|lim|left|right|pm|mp|log|ln|sin|cos|tan|cdot|times"
+_LETTER = rf"(?:[A-Za-z]|\\(?!{_NO_LETTERS})[A-Za-z]+(?: ?\{{[^{{}}]*\}})?)"
+_INDEX = r"(?:_ ?(?:\{(?:[^{}]|\{[^{}]*\})*\}|\\?\w+))"
+_POINTS = (
+    r"(?:\\(?:angle|triangle|overline|overrightarrow|widehat|operatorname|mathcal|text|vec|bar|hat) ?\{?[A-Za-z ]+\}?)"
+)
+_SIMPLE = r"[-+]?(?:[\d./]+|[A-Za-z]|\\[a-z]+|\\frac\{\d+\}\{\d+\})(?:_\w)?"
+_NAME = re.compile(
+    rf"(?:\|[A-Za-z]{{1,2}}\||\[[A-Z]{{3,}}\]|m ?\\angle ?[A-Z]+|m?∠ ?[A-Z]+|{_POINTS}"
+    rf"|(?:[PE]|\\Pr|Pr|\\text\{{(?:P|E|Pr|Var)\}}|\\operatorname\{{\w+\}}) ?[(\[].*[)\]]"
+    rf"|(?:[Tt]he |[Tt]otal )?[A-Za-z]{{3,}}(?: (?:of|the|[A-Za-z]{{3,}}|[A-Z]{{1,4}})){{0,5}}"
+    rf"|[A-Z]{{2,4}}|[a-z]{{2,3}}|(?:[A-Za-z]\d)"
+    rf"|{_LETTER}(?:'+|\^ ?(?:\{{?(?:\\prime ?)+\}}?|\*|\{{\*\}})|{_INDEX})*(?: ?\({_SIMPLE}(?:, ?{_SIMPLE})*\))?)"
+)  # fmt: skip
+_DERIVATIVE = re.compile(r"\\frac ?\{(?:d|\\partial) ?.*\}\{(?:d|\\partial) ?.*\}")
+_NO_NAMES = frozenset(
+    [
+        "not",
+        "never",
+        "either",
+        "neither",
+        "maybe",
+        "about",
+        "perhaps",
+        "unless",
+        "and",
+        "or",
+        "but",
+        "if",
+        "than",
+        "approximately",
+    ]
+)
+
+
+def is_name(text: str) -> bool:
+    r"""Whether ``text`` names what stands behind the sign: x_1, f(2), |AB|, P(\text{six}), Area of ABC."""
+    if ":" in text and not re.search(r"(?<![_\d])\d+ ?:", text):
+        return all(is_name(part) for part in text.split(":"))
+    text = (
+        re.sub(r"\\text\{([^{}]*)\}", r"\1", text) if text.count(r"\text") == 1 and text.startswith(r"\text") else text
+    )
+    return bool(_NAME.fullmatch(text.strip())) and not set(text.lower().split()) & _NO_NAMES
+
+
+def read(text: str, angles: bool = False) -> Value:
+    """The value of ``clean`` text; raises ``Unreadable`` where it is none as a whole."""
     try:
-        complex_ = should_treat_as_complex(text)
-        return latex2sympy(text, is_real=not complex_, convert_degrees=angles, normalization_config=None)
-    except MemoryError:
-        raise
-    except Exception:  # the grammar's way to say that this is not mathematics, of many types
-        return None
+        return _Reader(text, angles).value()
+    except RecursionError as error:
+        raise Unreadable("too many parts within parts") from error
 
 
-def equal(gold: Basic, value: Basic) -> bool:
-    if is_number(gold) and is_number(value):
-        # math-verify rounds to six decimals, which makes all small numbers equal.
-        # The number before abs: the absolute value of nested roots that cancel takes sympy minutes.
-        gap = abs((_exact(gold) - _exact(value)).evalf(50))
-        return bool(gap <= abs(gold.evalf(50)) * rational(Fraction(1, 10**30)))
-    from math_verify import verify
+class _Reader:
+    def __init__(self, text: str, angles: bool) -> None:
+        self.text = _differentials(text)
+        self.angles = angles or bool(_TRIGONOMETRY.search(text))
+        self.parts = self._without_degrees(_spelled(tokens(self.text)))
+        if len(self.parts) > MAX_TOKENS:
+            raise Unreadable("too long")
 
-    return verify(gold, value, timeout_seconds=None, allow_set_relation_comp=True)  # 1 < x < 2 is (1, 2)
+    def value(self) -> Value:
+        return self._listed(self.parts)
+
+    def _without_degrees(self, parts: list[Token]) -> list[Token]:
+        r"""Degrees are a factor where they are angles, else a unit that may be left out."""
+        kept: list[Token] = []
+        for i, part in enumerate(parts):
+            if part.text == r"\circ" and kept and kept[-1].is_sign("^"):
+                kept.pop()
+                last = i == len(parts) - 1
+                kept += [replace(part, kind="degree", text=r"^\circ")] if self.angles or last else []
+            else:
+                kept.append(part)
+        return kept
+
+    def _listed(self, parts: Sequence[Token]) -> Value:
+        """Statements with commas or words between them."""
+        for joint, signs in (("or", _OR), ("and", _AND), (",", (",", ";"))):
+            pieces = split(parts, *signs)
+            if joint == "," and len(pieces) > 1 and _is_thousands(parts):
+                continue
+            if len(pieces) > 1:
+                pieces = [piece[1:] if piece and piece[0].is_sign(",") else piece for piece in pieces]
+                pieces = [piece[:-1] if piece and piece[-1].is_sign(",") else piece for piece in pieces]
+                items = tuple(self._listed(piece) for piece in pieces)
+                return _flat(Listed(items, joint))
+        return self._statement(parts)
+
+    def _statement(self, parts: Sequence[Token]) -> Value:
+        cuts = _relation_signs(parts)
+        if not cuts:
+            return self._side(parts)
+        starts, ends = [0, *(i + 1 for i, _ in cuts)], [*(i for i, _ in cuts), len(parts)]
+        pieces = [parts[a:b] for a, b in zip(starts, ends)]
+        signs = tuple(sign for _, sign in cuts)
+        name = self._source(pieces[0]) if pieces[0] else ""
+        if signs[0] in ("=", "~", "in") and (is_name(name) or _DERIVATIVE.fullmatch(name)):
+            return Relation((self._try_side(pieces[0]), *(self._side(p) for p in pieces[1:])), signs, name)
+        if signs == ("~",) and not pieces[0]:
+            return Relation((None, self._side(pieces[1])), signs)
+        if signs == ("=",) and (names := self._names(pieces[0])):
+            return Relation((None, self._value_of_tuple(pieces[1])), signs, names)
+        return Relation(tuple(self._side(piece) for piece in pieces), signs)
+
+    def _value_of_tuple(self, parts: Sequence[Token]) -> Value:
+        return self._listed(parts)
+
+    def _names(self, parts: Sequence[Token]) -> str:
+        """The text of (x, y) or (a, b, c): letters in round brackets."""
+        text = self._source(parts).replace(" ", "")
+        return (
+            text if re.fullmatch(r"\((?:[A-Za-z]|\\[a-z]+)(?:_\w)?(?:,(?:[A-Za-z]|\\[a-z]+)(?:_\w)?)+\)", text) else ""
+        )
+
+    def _source(self, parts: Sequence[Token]) -> str:
+        return self.text[parts[0].start : parts[-1].end].strip() if parts else ""
+
+    def _try_side(self, parts: Sequence[Token]) -> Value | None:
+        try:
+            return self._side(parts)
+        except Unreadable:
+            return None
+
+    def _side(self, parts: Sequence[Token]) -> Value:
+        """What stands on one side of a relation: sets, a ratio, or one value."""
+        for sign in (r"\cup", r"\setminus", r"\cap"):
+            pieces = split(parts, sign)
+            if len(pieces) > 1:
+                value = self._side(pieces[0])
+                for piece in pieces[1:]:
+                    value = Combined(sign[1:], value, self._side(piece))
+                return value
+        pieces = split(parts, ":")
+        if len(pieces) > 1:
+            return Ratio(tuple(Grammar(piece).whole() for piece in pieces))
+        return self._one(parts)
+
+    def _one(self, parts: Sequence[Token]) -> Value:
+        if not parts:
+            raise Unreadable("nothing")
+        first = parts[0]
+        if (
+            len(parts) == 1
+            and first.kind == "command"
+            and first.text in (r"\emptyset", r"\mathbbR", r"\mathbbZ", r"\mathbbN", r"\mathbbQ", r"\mathbbC")
+        ):
+            return Named(first.text[7:] if "bb" in first.text else "")
+        if (first.kind == "sign" and first.text in ("(", "[", r"\{", "{")) or first.text == r"\langle":
+            end = closing(parts, 0)
+            if end == len(parts) - 1 and (found := self._bracketed(parts)) is not None:
+                return found
+        if first.kind == "begin" and (matrix := _matrix(parts)):
+            return matrix
+        return self._expression(parts)
+
+    def _bracketed(self, parts: Sequence[Token]) -> Value | None:
+        opener, closer, inside = parts[0].text, parts[-1].text, parts[1:-1]
+        if opener == "{" and closer == "}":
+            return self._listed(inside) if inside else None
+        if opener == r"\{" and closer == r"\}":
+            return self._set(inside)
+        pieces = split(inside, ",", ";")
+        brackets = opener[-1] + closer[-1]
+        if opener == r"\langle":
+            brackets = "<>"
+        if len(pieces) < 2:
+            if brackets == "()" and (split(inside, *_OR, *_AND, r"\cup")[1:] or _relation_signs(inside)):
+                return self._listed(inside)
+            return None
+        if len(pieces) == 2 or brackets in ("()", "<>", "[]"):
+            return Bracketed(brackets, tuple(self._side(piece) for piece in pieces))
+        raise Unreadable("brackets of two kinds")
+
+    def _set(self, inside: Sequence[Token]) -> Value:
+        if not inside:
+            return Named("")
+        for sign in ("|", ":"):
+            pieces = split(inside, sign)
+            if len(pieces) == 2 and pieces[0] and pieces[0][0].kind == "letter":
+                among = _relation_signs(pieces[0])
+                if len(pieces[0]) == 1 or (
+                    among
+                    and among[0] == (1, "in")
+                    and pieces[0][2:][-1:][0].text == r"\mathbbR"
+                    and len(pieces[0]) == 3
+                ):
+                    return Builder(pieces[0][0].text, self._listed(pieces[1]))
+        items = self._listed(inside)
+        return Bracketed("{}", items.items if isinstance(items, Listed) else (items,))
+
+    def _expression(self, parts: Sequence[Token]) -> Expression:
+        plain = read_quantity(self._source(parts))
+        if plain is not None and plain.unit.startswith("_"):
+            raise Unreadable("a number in another base")
+        currency = {part.text for part in parts if part.is_sign("$", "€", "£", "¥", "₹")}
+        parts = [part for part in parts if part.text not in currency]
+        if len(currency) > 1 or not parts:
+            raise Unreadable("two currencies")
+        unit = UNIT_NAMES[currency.pop()] if currency else ""
+        percent = False
+        if parts[-1].kind == "degree" and not self.angles:
+            parts, unit = parts[:-1], unit or "degree"
+        elif parts[-1].is_sign("%"):
+            parts, percent = parts[:-1], True
+        if plain is not None and not (self.angles and plain.unit == "degree"):
+            return Expression(Node("number", value=plain.value), plain.unit, plain.percent, plain)
+        node, behind = self._formula(parts)
+        if unit and behind:
+            raise Unreadable("two units")
+        if behind == "percent":
+            behind, percent = "", True
+        if behind == "degree" and self.angles:
+            behind, node = "", in_degrees(node)
+        return Expression(node, unit or behind, percent)
+
+    def _formula(self, parts: Sequence[Token]) -> tuple[Node, str]:
+        grammar = Grammar(parts)
+        node = grammar.expression()
+        if grammar.at == len(parts):
+            return node, ""
+        unit, end = unit_behind(parts, grammar.at)
+        if unit is None or end < len(parts):
+            raise Unreadable(f"{parts[grammar.at].text!r} behind a formula")
+        return node, unit
 
 
-def is_number(value: Basic) -> bool:
-    return bool(getattr(value, "is_number", False)) and value.is_finite is True
+def _differentials(text: str) -> str:
+    r"""``dy/dx`` as the fraction that it is."""
+    d, letter = r"(?:d|\\partial|\\text\{d\})", r" ?(?:\\[A-Za-z]+|[A-Za-z])"
+    order = r"(?:\^ ?(?:\d|\{\d\}))?"
+    pattern = rf"(?<![A-Za-z\\])({d}{order}{letter}'*) ?/ ?({d}{letter}{order})(?![A-Za-z])"
+    return re.sub(pattern, r"\\frac{\1}{\2}", text)
 
 
-def _exact(number: Basic) -> Basic:
-    from sympy import Float, Rational
+def _spelled(parts: list[Token]) -> list[Token]:
+    """``\\text{ or }`` as the word between values; <= and >= as one sign."""
+    return [
+        replace(p, text=p.text.strip(",").lower())
+        if p.kind == "word" and p.text.strip(",").lower() in ("or", "and")
+        else p
+        for p in parts
+    ]
 
-    return number.replace(lambda part: isinstance(part, Float), lambda part: Rational(str(part)))
+
+def _relation_signs(parts: Sequence[Token]) -> list[tuple[int, str]]:
+    found, depth = [], 0
+    for i, part in enumerate(parts):
+        if part.kind in ("sign", "command"):
+            depth += (part.text in OPENERS) - (part.text in CLOSERS)
+            if depth == 0 and part.text in _RELATIONS:
+                found.append((i, _RELATIONS[part.text]))
+    return found
 
 
-def rational(value: Fraction) -> Basic:
-    from sympy import Rational
+def _is_thousands(parts: Sequence[Token]) -> bool:
+    """Whether every comma stands within a number: 12,000\\pi is one value."""
+    commas = [i for i, part in enumerate(parts) if part.is_sign(",")]
+    return bool(commas) and not any(p.is_sign(";") for p in parts) and all(
+        0 < i < len(parts) - 1 and parts[i - 1].kind == parts[i + 1].kind == "number" and not parts[i].spaced
+        and not parts[i + 1].spaced and len(parts[i + 1].text.partition(".")[0]) == 3 and len(parts[i - 1].text) <= 3
+        and parts[i - 1].text != "0"
+        for i in commas
+    )  # fmt: skip
 
-    return Rational(value.numerator, value.denominator)
+
+def _matrix(parts: Sequence[Token]) -> Matrix | None:
+    grammar = Grammar(parts)
+    node = grammar._primary()
+    return Matrix(tuple(row.args for row in node.args)) if grammar.at == len(parts) and node.op == "matrix" else None
+
+
+def _flat(listed: Listed) -> Listed:
+    """``(x,y) = (1,2), (2,1)`` names both; ``3, 5 and 7`` is a list of three."""
+    items: list[Value] = []
+    for item in listed.items:
+        items += item.items if isinstance(item, Listed) and item.joint == "," else [item]
+    return Listed(tuple(items), listed.joint)
+
+
+def signs_chosen(node: Node) -> list[Node]:
+    r"""``1\pm\sqrt2`` as its two values: every \pm is free, \mp is its opposite."""
+    if not any(sign in repr(node) for sign in ("pm", "mp")):
+        return [node]
+    return [_choose(node, plus) for plus in (True, False)] if _count(node) == 1 or _has(node, r"\mp") else _each(node)
+
+
+def _has(node: Node, op: str) -> bool:
+    return node.op == op or any(_has(arg, op) for arg in node.args)
+
+
+def _count(node: Node) -> int:
+    return (node.op in (r"\pm", r"\mp")) + sum(_count(arg) for arg in node.args)
+
+
+def _choose(node: Node, plus: bool) -> Node:
+    if node.op in (r"\pm", r"\mp"):
+        inner = _choose(node.args[0], plus)
+        return inner if plus == (node.op == r"\pm") else negative(inner)
+    return replace(node, args=tuple(_choose(arg, plus) for arg in node.args))
+
+
+def _each(node: Node) -> list[Node]:
+    if _count(node) > 4:
+        raise Unreadable("too many signs to choose")
+    if node.op == r"\pm":
+        return [sign for inner in _each(node.args[0]) for sign in (inner, negative(inner))]
+    made: list[tuple[Node, ...]] = [()]
+    for arg in node.args:
+        made = [(*before, choice) for before in made for choice in _each(arg)]
+    return [replace(node, args=args) for args in made]

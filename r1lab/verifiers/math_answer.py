@@ -19,28 +19,27 @@ What never counts: several candidates ("3 or 4"), unless the gold answer lists t
 
 from __future__ import annotations
 
-import logging
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from r1lab.types import Question, Score, Status
-from r1lab.verifiers.formula import COMMAND, equal, is_number, parse, rational, too_large
-from r1lab.verifiers.quantity import Quantity, clean, exact_key, read_quantity, units_agree
-
-if TYPE_CHECKING:
-    from sympy import Basic
+from r1lab.verifiers.errors import TooLarge, Unreadable
+from r1lab.verifiers.quantity import Quantity, clean, exact_key, read_quantity
+from r1lab.verifiers.units import units_agree
+from r1lab.verifiers.words import looks_like_product
 
 MAX_ANSWER_CHARS = 1000
 """Longer answers are not read; the longest gold answer of MATH has under 200."""
 
-_RUN_OF_LETTERS = re.compile(r"[^\W\d_]{3,}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+COMMAND = re.compile(r"\\(?:begin|end) ?\{[^{}]*\}|\\[A-Za-z]+")
+"""A command of LaTeX; what is left without them are letters that somebody wrote."""
+_TEXT = re.compile(r"\\text ?\{([^{}]*)\}")
+_RUN_OF_LETTERS = re.compile(r"[^\W\d_]{3,}")
+_WORDS = re.compile(r"[^\W\d_'.,;:?!()/&\"-]*(?:[^\W\d_]|[ '.,;?!()/&\"-])*")
+_SCRIPTS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _FUNCTIONS = {"and", "sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "max", "min", "mod"}
-_NAME = re.compile(r"(?:[A-Za-z]|\\[a-z]+)(?:_?\w{1,2})?(?:\([A-Za-z]\))?")
-_NAMED_PART = re.compile(r"(^|, ?)([A-Za-z])(?:_?\d)? ?= ?")
-_EQUALS = re.compile(r"(?<![<>!\\=])=(?!=)")
-_RATIO = re.compile(r"\d ?: ?\d")
 _WARM = (
     (r"2\sqrt{3}", r"\sqrt{12}"), (r"2\sqrt{3}", "1"), (r"\frac{3\pi}{4}", r"3\pi/4"), ("2^{10}", "2^{9}"),
     ("x^2+3x+5", "x(x+3)+5"), (r"\frac{x+2}{x-1}", "(x+2)/(x-1)"), ("3x^2y", "3yx^2"), ("y=2x+3", "2x+3"),
@@ -80,22 +79,23 @@ class MathChecker:
         return self._by_text(clean(answer), gold)
 
     def __call__(self, answer: str, question: Question) -> Score:
-        """The full verdict; may hang or eat memory, so only for a worker of the pool."""
+        """The full verdict; bounded, but not in microseconds, so for a worker of the pool."""
         return self.cheap(answer, question) or self._by_value(clean(answer), clean(question.answer))
 
     def _by_text(self, found: str, gold: str) -> Score | None:
         key, gold_key = exact_key(found), exact_key(gold)
-        if key == gold_key:
+        gold_number, words = read_quantity(gold), _is_words(gold)
+        if key == gold_key and (gold_number or words):
             return Score(1.0, reason="same text", extracted=found)
         if not key:
             return Score(0.0, reason="no readable answer", extracted=found)
-        number, gold_number = read_quantity(found), read_quantity(gold)
+        number = read_quantity(found)
         if number and gold_number and self._comparable(number, gold_number):
             return self._by_number(number, gold_number, found)
-        if gold_number is None and _is_text(gold):
+        if words:
             same = key.casefold() == gold_key.casefold()
             return Score(float(same), reason="same words" if same else "other words", extracted=found)
-        if gold_number and _is_text(found) and not re.search(r"[\d\\]", found):
+        if gold_number and _is_words(found):
             return Score(0.0, reason="no readable answer", extracted=found)
         return None
 
@@ -106,9 +106,12 @@ class MathChecker:
     def _by_number(self, number: Quantity, gold: Quantity, found: str) -> Score:
         if not units_agree(number.unit, gold.unit):
             return Score(0.0, reason="other unit", extracted=found)
-        readings = {"value": (True,), "sign": (False,), "either": (True, False)}[self.percent]
-        same = any(self._close(number, gold, applied) for applied in readings)
+        same = any(self._close(number, gold, applied) for applied in self._percent_readings)
         return Score(float(same), reason="same number" if same else "other number", extracted=found)
+
+    @property
+    def _percent_readings(self) -> tuple[bool, ...]:
+        return {"value": (True,), "sign": (False,), "either": (True, False)}[self.percent]
 
     def _close(self, number: Quantity, gold: Quantity, percent_applied: bool) -> bool:
         scales = [100 if q.percent and percent_applied else 1 for q in (number, gold)]
@@ -121,40 +124,35 @@ class MathChecker:
         return bool(quantity.places) and quantity.digits >= self.significant_digits
 
     def _by_value(self, found: str, gold: str) -> Score:
-        """Verdict by math-verify, gold first; every part of a chain of equations must be equal."""
-        if too_large(gold):
-            return _bad_gold("the gold answer is too large to evaluate")
-        gold_value = parse(gold, self.degrees)
-        if gold_value is None:
-            return _bad_gold("the gold answer cannot be read")
-        if too_large(found):
-            return Score(0.0, reason="no readable answer: too large to evaluate", extracted=found)
-        parts = [found] if _EQUALS.search(gold) else [part.strip() for part in _EQUALS.split(_without_names(found))]
-        if len(parts) > 1 and _NAME.fullmatch(parts[0]):
-            parts = parts[1:]
-        scores = [self._part_by_value(part, gold, gold_value) for part in parts]
-        return replace(min(scores, key=lambda score: score.value), extracted=found)
+        """The verdict by typed values. The gold answer is read first, whatever the answer is."""
+        from r1lab.verifiers import formula_equal  # not on top: mpmath is for workers, who have it from the warm-up
 
-    def _part_by_value(self, part: str, gold: str, gold_value: Basic) -> Score:
-        if decided := self._by_text(part, gold):
-            return decided
-        value = parse(part, self.degrees)
-        if value is None:
-            return Score(0.0, reason="no readable answer")
         try:
-            same = equal(gold_value, value) or self._rounds_to(part, gold_value) or self._rounds_to(gold, value)
+            gold_value = formula_equal.value_of(gold, self.degrees)
+        except TooLarge:
+            return _bad_gold("the gold answer is too large to evaluate")
+        except Unreadable:
+            if not _has_words(gold):
+                return _bad_gold("the gold answer cannot be read")
+            same = exact_key(found).casefold() == exact_key(gold).casefold()
+            return Score(float(same), reason="same words" if same else "other words", extracted=found)
+        if exact_key(found) == exact_key(gold):
+            return Score(1.0, reason="same text", extracted=found)
+        rules = formula_equal.Rules(self._same_number, self._may_be_rounded, self._percent_readings)
+        try:
+            same = formula_equal.same(gold_value, formula_equal.value_of(found, self.degrees), rules)
+        except TooLarge:
+            return Score(0.0, reason="no readable answer: too large to evaluate", extracted=found)
+        except Unreadable as error:
+            return Score(0.0, reason=f"no readable answer: {error}", extracted=found)
         except MemoryError:
             raise
         except Exception as error:  # the gold answer is readable, so this is the answer's doing, not the verifier's
-            return Score(0.0, reason=f"no readable answer: {type(error).__name__} in comparing")
-        return Score(float(same), reason="same value" if same else "other value")
+            return Score(0.0, reason=f"no readable answer: {type(error).__name__} in comparing", extracted=found)
+        return Score(float(same), reason="same value" if same else "other value", extracted=found)
 
-    def _rounds_to(self, decimal: str, value: Basic) -> bool:
-        r"""Whether ``decimal`` is ``value`` rounded: 1.41421 and \sqrt{2}."""
-        number = read_quantity(decimal)
-        if number is None or not self._may_be_rounded(number) or not is_number(value):
-            return False
-        return bool(2 * 10**number.places * abs((rational(number.value) - value).evalf(30)) <= 1)
+    def _same_number(self, number: Quantity, gold: Quantity) -> bool:
+        return self._by_number(number, gold, "").value == 1.0
 
 
 def vote_key(answer: str) -> tuple[str, Fraction | str]:
@@ -177,28 +175,29 @@ def same(one: str, other: str) -> bool:
 
 
 def warm_up() -> None:
-    """Import math-verify and let it read and compare each kind of answer once, so that no worker pays for that.
-
-    The first answer of a kind costs up to a fifth of a second, later ones milliseconds; workers inherit what is warm.
-    """
-    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that it has no deadline: the pool has one
+    """Read and compare each kind of answer once, so that no worker pays for the first."""
     checker = MathChecker(percent="value", degrees="unit", significant_digits=6)
     for gold, found in _WARM:
         checker(found, Question("", "", gold))
-
-
-def _without_names(text: str) -> str:
-    """``1, 2`` for ``x = 1, x = 2``: every part named, all by one letter; anything else as it is."""
-    names = _NAMED_PART.findall(text)
-    every = len(names) > 1 and len(names) == len(_EQUALS.findall(text)) == text.count(",") + 1
-    return _NAMED_PART.sub(r"\1", text) if every and len({name for _, name in names}) == 1 else text
 
 
 def _bad_gold(reason: str) -> Score:
     return Score(0.0, Status.BAD_GOLD, reason)
 
 
-def _is_text(text: str) -> bool:
-    """Whether to compare letter by letter: words, because math-verify reads them as products, anagrams alike."""
+def _is_words(text: str) -> bool:
+    """Whether ``text`` is words alone, to be compared letter by letter: anagrams are no products."""
+    plain = _TEXT.sub(r" \1 ", text)
+    if _SCRIPTS.search(plain):
+        return True
+    if not _WORDS.fullmatch(plain):
+        return False
+    runs = _RUN_OF_LETTERS.findall(plain)
+    upright = r"\text" in text
+    return any(run.lower() not in _FUNCTIONS and (upright or not looks_like_product(run)) for run in runs)
+
+
+def _has_words(text: str) -> bool:
+    """Whether an unreadable gold answer is at least words."""
     runs = _RUN_OF_LETTERS.findall(COMMAND.sub(" ", text))
-    return any(run.lower() not in _FUNCTIONS for run in runs) or bool(_RATIO.search(text))
+    return any(run.lower() not in _FUNCTIONS for run in runs)

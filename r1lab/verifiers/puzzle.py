@@ -25,7 +25,8 @@ from r1lab.types import Question, Score, Status
 from r1lab.verifiers.arithmetic import Reading, read_expression
 from r1lab.verifiers.assignment import ROLES, UNPLAIN, Assignment, gold_roles, gold_table, read_assignment
 from r1lab.verifiers.choice import ChoiceChecker
-from r1lab.verifiers.quantity import clean, read_quantity, units_agree
+from r1lab.verifiers.quantity import clean, read_quantity
+from r1lab.verifiers.units import units_agree
 
 MAX_CHARS = 4000
 """Longer answers are not read."""

@@ -13,6 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from r1lab.text.spans import last_boxed
+from r1lab.verifiers.units import UNIT_NAMES, canonical_unit, known_unit
 
 MAX_CHARS = 400
 """Longer texts are not read as quantities: the cost of reading a number grows with the square of its digits."""
@@ -24,6 +25,9 @@ _CHARACTERS |= {ord("½"): " 1/2", ord("¼"): " 1/4", ord("¾"): " 3/4"}
 _CHARACTERS |= {ord("∶"): ":", ord("∅"): r"\emptyset "}
 _CHARACTERS |= {ord("￥"): "¥", ord("￡"): "£", ord("“"): '"', ord("”"): '"'}
 _CHARACTERS |= {ord("×"): r"\times ", ord("·"): r"\cdot ", ord("π"): r"\pi ", ord("∞"): r"\infty "}
+
+_SUPERSCRIPTS = {ord(c): plain for c, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")}
+_RAISED = re.compile("[⁰¹²³⁴-⁹⁻⁺ⁿ]{2,}|[⁰¹⁴-⁹ⁿ]")
 
 _LATEX = [
     (re.compile(pattern), spelling)
@@ -38,6 +42,7 @@ _LATEX = [
         (r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
         (r"\\frac ?\{([^{}]*)\} ?(\d)", r"\\frac{\1}{\2}"),
         (r"([_^]) ?\{(\w)\}", r"\1\2"),
+        (r"(?<=[a-zA-Z}])\^ ?\{(-\d)\}", r"^\1"),
         (r"(?<=\d)_ ?\{(\d\d)\}", r"_\1"),
         (r"(?<!\\)\\%", "%"),
         (r"\^ ?(?:\{\\circ\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])", r"^\\circ"),
@@ -56,7 +61,17 @@ _LEAD = re.compile(
     r"(?:(?:(?:the|so|thus|therefore),? )*(?:(?:final )?answer(?: is|:)|(?:所以|因此)?(?:最终)?答案[是为:])[ :]*)+",
     re.IGNORECASE,
 )
-_WRAPPERS = (("**", "**"), ("*", "*"), ("`", "`"), ('"', '"'), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
+_WRAPPERS = (
+    ("**", "**"),
+    ("*", "*"),
+    ("`", "`"),
+    ('"', '"'),
+    ("'", "'"),
+    ("$$", "$$"),
+    ("$", "$"),
+    (r"\(", r"\)"),
+    (r"\[", r"\]"),
+)
 _TEXT = re.compile(r"\\text\{([^{}]*)\}")
 
 _NUMBER = re.compile(
@@ -69,25 +84,6 @@ _NUMBER = re.compile(
     r")(?P<rest>.*)",
     re.DOTALL,
 )
-_UNITS = {
-    "dollar": "$ usd buck", "euro": "€ eur", "pound sterling": "£ gbp", "yuan": "¥ rmb cny 元", "rupee": "₹ inr",
-    "kilometer": "km kilometre 千米 公里", "centimeter": "cm centimetre 厘米", "millimeter": "mm millimetre 毫米",
-    "meter": "m metre 米", "foot": "ft feet", "inch": "in inches", "kilogram": "kg kilo 千克 公斤", "gram": "g 克",
-    "milligram": "mg", "pound": "lb lbs", "ounce": "oz", "liter": "l litre 升", "milliliter": "ml millilitre 毫升",
-    "second": "s sec 秒", "minute": "min 分钟", "hour": "h hr hrs 小时", "percent": "pct", "degree": r"^\circ deg 度",
-    "megabyte": "mb", "gigabyte": "gb",
-}  # fmt: skip
-_UNIT_NAMES = {name: unit for unit, names in _UNITS.items() for name in (unit, *names.split())}
-_HEDGES_AND_NUMBERS = (
-    "or and not nor but maybe perhaps either if to than between about around approximately unless except plus "
-    "minus times divided over mod pi sqrt sin cos tan log ln exp zero one two three four five six seven eight "
-    "nine ten eleven twelve twenty thirty forty fifty hundred thousand million billion half third quarter dozen "
-    "pair hundreds thousands millions billions trillion trillions lakh lakhs crore crores halves thirds fourths fifths "
-    "sixths eighths tenth tenths hundredth hundredths thousandth thousandths dozens "
-    "squared cubed factorial root negative mille approx wrong incorrect "
-)
-_NOT_UNITS = frozenset(_HEDGES_AND_NUMBERS.split())
-_WORD = re.compile(r"([A-Za-z][A-Za-z'-]*)(\^[23])?\.?")
 
 
 @dataclass(frozen=True)
@@ -117,6 +113,7 @@ def clean(text: str) -> str:
     """
     if _PLAIN.fullmatch(text):
         return text
+    text = _RAISED.sub(lambda match: f"^{{{match[0].translate(_SUPERSCRIPTS)}}}", text)
     text = " ".join(text.translate(_CHARACTERS).split())
     box = last_boxed(text) if text.count(r"\boxed") == 1 else None
     text = box if box is not None else text
@@ -151,21 +148,15 @@ def read_quantity(text: str) -> Quantity | None:
     match = _NUMBER.fullmatch(_TEXT.sub(r" \1", text).strip()) if len(text) <= MAX_CHARS else None
     if match is None:
         return None
-    value, unit = _value(match), _unit(match["rest"])
+    value, unit = _value(match), _unit(match["rest"], upright=not re.search("[A-Za-z]", _TEXT.sub("", text)))
     if value is None or unit is None or (unit and match["currency"]) or (match["sign"] and match["minus"]):
         return None
     percent = unit == "percent"
-    unit = "" if percent else unit or (_UNIT_NAMES[match["currency"]] if match["currency"] else "")
+    unit = "" if percent else unit or (UNIT_NAMES[match["currency"]] if match["currency"] else "")
     places = match["only_places"] or match["places"] or ""
     digits = len((match["decimal"] or "").replace(",", "").replace(".", "").lstrip("0"))
     written = match["decimal"] is not None and match["exponent"] is None
     return Quantity(value, percent, unit, len(places) if written else None, digits)
-
-
-def units_agree(one: str, other: str) -> bool:
-    """Whether two canonical units do not contradict: equal, one unwritten, or one naming the other more closely."""
-    parts = [[set(part.split()) for part in f" {unit} ".partition(" per ")] for unit in (one, other)]
-    return all(words <= others or others <= words for words, others in zip(*parts))
 
 
 def _unwrap(text: str) -> str:
@@ -194,7 +185,7 @@ def _value(match: re.Match[str]) -> Fraction | None:
     return -value if "-" in (match["sign"], match["minus"]) else value
 
 
-def _unit(rest: str) -> str | None:
+def _unit(rest: str, upright: bool) -> str | None:
     """Canonical unit written behind a number; "" for none, None where the rest is no unit."""
     attached, rest = not rest.startswith((" ", "(")), rest.strip()
     rest = "%" if rest.lower() == "per cent" else rest
@@ -202,22 +193,11 @@ def _unit(rest: str) -> str | None:
         return "percent" if rest else ""
     if re.fullmatch(r"_\d{1,2}", rest):
         return rest
-    if rest in _UNIT_NAMES:
-        return _UNIT_NAMES[rest] if len(rest) > 1 or not rest.isascii() or not attached or rest == "$" else None
+    if rest in UNIT_NAMES:
+        return UNIT_NAMES[rest] if len(rest) > 1 or not rest.isascii() or not attached or rest == "$" else None
     if re.fullmatch(r"[\u4e00-\u9fff]{1,6}", rest):
         return None if set(rest) & set("或和与不到加减乘除分之百千万亿半左右约余多") else rest
-    words = rest[1:-1].split() if rest.startswith("(") and rest.endswith(")") else rest.replace("/", " per ").split()
-    matches = [_WORD.fullmatch(word.lower()) for word in words]
-    if len(words) > 5 or not all(matches) or any(m[1] in _NOT_UNITS for m in matches):
-        return None
-    names = [_canonical(m[1]) + (m[2] or "") for m in matches]
-    algebra = any(len(m[1]) < 3 and m[1] not in _UNIT_NAMES for m in matches[:1])
+    unit = canonical_unit(rest[1:-1] if rest.startswith("(") and rest.endswith(")") else rest, upright)
     # 5cm is five centimeters, 2ab is algebra.
-    return None if algebra or (attached and _canonical(matches[0][1]) not in _UNITS) else " ".join(names)
-
-
-def _canonical(word: str) -> str:
-    for name in (word, word.removesuffix("s"), word.removesuffix("es")):
-        if name in _UNIT_NAMES:
-            return _UNIT_NAMES[name]
-    return word if len(word) < 4 else word.removesuffix("es") if word.endswith("xes") else word.removesuffix("s")
+    first = re.match(r"[A-Za-z]*", rest)[0].lower()
+    return None if unit is None or (attached and known_unit(first) is None) else unit

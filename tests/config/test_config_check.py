@@ -26,7 +26,7 @@ try:
     print("sound")
 except ConfigError as error:
     print(error)
-print(*{"torch", "lightning", "transformers", "math_verify", "pyarrow", "rich", "wandb"} & set(sys.modules))
+print(*{"torch", "lightning", "transformers", "mpmath", "pyarrow", "rich", "wandb"} & set(sys.modules))
 """
 SHUFFLED = ["reward@rewards.accuracy=shuffled_gold", "strategy=single"]
 

@@ -9,7 +9,6 @@ from math_workload import competition, grade_school, reward, rollouts
 
 from r1lab.types import Question, Status
 from r1lab.verifiers.math_answer import MathChecker
-from r1lab.verifiers.pool import Call, VerifierPool
 
 DEADLINE = 0.5
 
@@ -46,11 +45,28 @@ def test_faults_cost_themselves_only():
     assert sum(not score.judged for score in scores) == 30
 
 
-@pytest.mark.timeout(120)
-def test_expressions_that_hang_the_engine():
+@pytest.mark.parametrize(
+    "answer",
+    [r"\int_0^1 x^{x^{x}} dx", "(x+1)^{9999}", r"\int_0^{\infty} e^{-x^2} \sin(x^3) dx", r"(1+\sqrt2)^{99999}",
+     "(2+3i)^{9999}", r"\sum_{n=1}^{10^9} n^n", r"\prod_{n=1}^{10^9} n", "(x+y+z)^{9999}", "e^{e^{e^{e^9}}}",
+     r"\sin(10^{9999})", r"2^{2^{2^{2^{2^2}}}}", r"\binom{10^9}{500}", "((100!)!)!",
+     r"\left(\frac{1+i}{\sqrt2}\right)^{99999}"],
+)  # fmt: skip
+def test_expressions_that_hang_other_engines_are_judged_at_once(answer):
     checker = MathChecker(percent="either", degrees="unit", significant_digits=6)
-    question = Question("q", "", "7")
-    with VerifierPool(1, 1.0, 512 * 2**20, [checker.preload]) as pool:
-        for answer in (r"\int_0^1 x^{x^{x}} dx", "(x+1)^{9999}", r"\int_0^{\infty} e^{-x^2} \sin(x^3) dx"):
-            hung, fine = pool.score([Call(checker, (text, question)) for text in (answer, r"\sqrt{49}")])
-            assert hung.status is Status.TIMEOUT and fine.value.value == 1.0, answer
+    start = time.perf_counter()
+    assert checker(answer, Question("q", "", "7")).value == 0.0
+    assert checker("7", Question("q", "", answer)).value == 0.0
+    assert time.perf_counter() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold"),
+    [("2^{100}", "1267650600228229401496703205376"), ("1+4x+6x^2+4x^3+x^4", "(1+x)^4"),
+     ("x(1+x)^9+(1+x)^9", "(1+x)^{10}"), ("1.05^{30}", "1.05^{29} \\cdot 1.05"), ("100!", "100 \\cdot 99!"),
+     (r"\sum_{k=1}^{100} k", "5050"),
+     (r"\binom{50}{2}", "1225"), (r"(1+\sqrt2)^{10}+(1-\sqrt2)^{10}", "6726"), ("i^{2023}", "-i")],
+)  # fmt: skip
+def test_large_but_within_reach(answer, gold):
+    checker = MathChecker(percent="either", degrees="unit", significant_digits=6)
+    assert checker(answer, Question("q", "", gold.replace("\\\\", "\\"))).value == 1.0
