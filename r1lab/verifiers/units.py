@@ -24,9 +24,11 @@ _UNITS = {
     "radian": "rad rads", "unit": "", "kilowatt hour": "kwh", "mile per hour": "mph",
 }  # fmt: skip
 UNIT_NAMES = {name: unit for unit, names in _UNITS.items() for name in (unit, *names.split())}
-_SI = {"N": "newton", "J": "joule", "W": "watt", "V": "volt", "A": "ampere", "K": "kelvin", "C": "coulomb",
-       "T": "tesla", "F": "farad", "H": "henry", "Pa": "pascal", "Hz": "hertz", "eV": "electronvolt", "mol": "mole", "L": "liter",
-       "B": "byte", "cal": "calorie", "bar": "bar", "M": "molar"}  # fmt: skip
+_SI = {
+    "N": "newton", "J": "joule", "W": "watt", "V": "volt", "A": "ampere", "K": "kelvin", "C": "coulomb", "T": "tesla",
+    "F": "farad", "H": "henry", "Pa": "pascal", "Hz": "hertz", "eV": "electronvolt", "mol": "mole", "L": "liter",
+    "B": "byte", "cal": "calorie", "bar": "bar", "M": "molar",
+}  # fmt: skip
 _PREFIXES = {"": "", "k": "kilo", "M": "mega", "G": "giga", "m": "milli", "n": "nano", "c": "centi", "d": "deci"}
 _SYMBOLS = {prefix + sign: more + name for sign, name in _SI.items() for prefix, more in _PREFIXES.items()}
 """Symbols of physics, whose case counts: mW is no MW. Single letters are units in upright type alone."""
