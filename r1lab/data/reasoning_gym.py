@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,9 +11,10 @@ from typing import Any, ClassVar
 
 from r1lab.data.mix import HELDOUT_SEED, HELDOUT_TRIES
 from r1lab.data.tasks import TRIES, split_of
-from r1lab.errors import DataError
+from r1lab.errors import ConfigError, DataError
 from r1lab.functional.rng import seed_of
 from r1lab.types import Question
+from r1lab.verifiers.reasoning_gym_scorers import REFUSED, VERSION
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,14 @@ class ReasoningGymSource:
     """Name of each data set, with what its configuration takes."""
     num_train: ClassVar[None] = None
     """Not a number of questions: they have no end."""
+
+    def __post_init__(self):
+        if refused := {name: REFUSED[name] for name in self.datasets if name in REFUSED}:
+            raise ConfigError(
+                "Data sets of reasoning-gym whose answers cannot be judged rightly.",
+                "; ".join(f"{name}: {why}" for name, why in refused.items()) + f" (tried with {VERSION})",
+                f"Leave {', '.join(refused)} out of datasets.",
+            )
 
     def load(self, name: str) -> ReasoningGymSource:
         """Itself, after one question of each split has been made.
@@ -61,6 +71,12 @@ class ReasoningGymSource:
                 str(error),
                 "pip install 'r1lab[reasoning_gym]' (two of its packages need a C compiler), or use mix=logic.",
             ) from error
+        if (found := importlib.metadata.version("reasoning-gym")) != VERSION:
+            raise DataError(
+                f"The verdicts of reasoning-gym were tried with version {VERSION} alone.",
+                f"reasoning-gym {found}",
+                f"pip install reasoning-gym=={VERSION}",
+            )
         return reasoning_gym
 
     def _question(self, index: int, seed: int, split: str) -> Question:

@@ -114,18 +114,23 @@ def confine(ruleset, filter_code: bytes, cpu_seconds: float, memory_bytes: int, 
     _checked(_libc.prctl(_PR_SET_SECCOMP, 2, ctypes.c_char_p(program), 0, 0), "seccomp")
 
 
-def seccomp_filter() -> bytes:
-    """The filter in BPF: another architecture dies, what is not named gets EPERM. Errors: OSError."""
+def seccomp_filter(without=()) -> bytes:
+    """The filter in BPF: another architecture dies, what is not named gets EPERM. Errors: OSError.
+
+    ``without``: calls of the tables that are refused all the same, such as "clone" for a process of one thread.
+    """
     machine = os.uname().machine
     if machine not in _MACHINES:
         raise OSError(f"the system calls of {machine} are not listed, only those of {', '.join(_MACHINES)}")
     column, architecture = _MACHINES[machine]
     code = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
-    for numbers in _ALLOWED.values():
-        if numbers[column] is not None:
+    for name, numbers in _ALLOWED.items():
+        if numbers[column] is not None and name not in without:
             code += [(_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _ALLOW)]
     code += [(_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _MISSING)]
-    for numbers, argument, values in _ALLOWED_IF.values():
+    for name, (numbers, argument, values) in _ALLOWED_IF.items():
+        if name in without:
+            continue
         code += [(_EQUAL, 0, 2 + 2 * len(values), numbers[column]), (_LOAD, 0, 0, 16 + 8 * argument)]
         for value in values:
             code += [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, _ALLOW)]

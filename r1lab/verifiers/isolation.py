@@ -18,7 +18,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -140,14 +140,7 @@ def prove(warden: Warden, needs_landlock: bool) -> None:
     try:
         if needs_landlock and warden.landlock < MIN_LANDLOCK:
             raise SandboxError(f"The kernel has Landlock {warden.landlock}, needed is {MIN_LANDLOCK} (Linux 6.2).")
-        with _bait() as (folder, port):
-            code = ATTACKS.format(bait=folder, port=port, memory=2 * _LIMITS.memory_bytes)
-            run = warden.run(code, "", _LIMITS)
-            *succeeded, end = run.stdout.split("\n")[:-1] or [""]
-            if end != "end" or run.fault:
-                raise SandboxError("The self-test did not come to its end.", run.fault or run.stdout[-200:])
-            if not _untouched(Path(folder)):
-                succeeded.append("changing files")
+        succeeded = successful_attacks(lambda program: _printed(warden, program), _LIMITS.memory_bytes)
         if warden.run("while True: pass", "", _BLINK).ending is not Ending.TIME:
             succeeded.append("running on")
         if warden.run("while True: print('x' * 999)", "", _LIMITS).ending is not Ending.OUTPUT:
@@ -158,6 +151,26 @@ def prove(warden: Warden, needs_landlock: bool) -> None:
             raise SandboxError("It does not run a plain program.")
     finally:
         warden.close()
+
+
+def successful_attacks(execute: Callable[[str], str], memory_bytes: int) -> list[str]:
+    """Names of the attacks that succeed; ``execute`` runs a program with so much memory and returns what it printed.
+
+    Errors: SandboxError when the program did not come to its end.
+    """
+    with _bait() as (folder, port):
+        printed = execute(ATTACKS.format(bait=folder, port=port, memory=2 * memory_bytes))
+        *succeeded, end = printed.split("\n")[:-1] or [""]
+        if end != "end":
+            raise SandboxError("The self-test did not come to its end.", printed[-200:])
+        return succeeded + ([] if _untouched(Path(folder)) else ["changing files"])
+
+
+def _printed(warden: Warden, program: str) -> str:
+    run = warden.run(program, "", _LIMITS)
+    if run.fault:
+        raise SandboxError("The self-test did not come to its end.", run.fault)
+    return run.stdout
 
 
 @contextlib.contextmanager

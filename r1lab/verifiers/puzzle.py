@@ -38,6 +38,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _BOXED = re.compile(r"\\(?:boxed|text\w*|math\w+)\s?\{([^{}]*)\}")
+_DECORATION = " \t\n*_`$\"'“”‘’.。"
 _FENCE = re.compile(r"\s*```[a-z]*\n(.*?)\n?```\s*", re.DOTALL)
 
 
@@ -155,13 +156,20 @@ def _output(answer: str, question: Question) -> str:
     return "" if _lines(answer) == gold else "another output"
 
 
+def undecorated(text: str) -> str:
+    r"""The text without bold, boxes, quotes, a lead or a full stop around it.
+
+    >>> undecorated("The answer is **Ava**."), undecorated("\\boxed{1 0}")
+    ('Ava', '1 0')
+    """
+    text = _BOXED.sub(r"\1", text).strip(_DECORATION)
+    lead = _LEAD.match(text)
+    return text[lead.end() if lead else 0 :].strip(_DECORATION)
+
+
 def _bare(text: str) -> str:
     """Words as they are compared: small letters, no decoration or lead around them, one space between."""
-    text = _BOXED.sub(r"\1", unicodedata.normalize("NFKC", text))
-    text = text.strip(" \t\n*_`$\"'“”‘’.。")
-    lead = _LEAD.match(text)
-    text = text[lead.end() if lead else 0 :].strip(" \t\n*_`$\"'“”‘’.。")
-    return " ".join(text.casefold().split())
+    return " ".join(undecorated(unicodedata.normalize("NFKC", text)).casefold().split())
 
 
 def _lines(text: str) -> list[str]:

@@ -42,7 +42,8 @@ _PRELOADED = (
     "bisect collections copy dataclasses datetime decimal fractions functools hashlib heapq io itertools json math "
     "operator queue re statistics string threading typing"
 )
-_LIBRARIES = ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo", "/dev/urandom"]
+LIBRARIES = ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo", "/dev/urandom"]
+"""What a program may read beside Python's standard library."""
 
 
 def main(control_fd: int) -> None:
@@ -70,7 +71,7 @@ def _prepare():
     seal()
     code = seccomp_filter()
     has_landlock = landlock_abi() >= MIN_LANDLOCK
-    readable = [os.path.dirname(os.__file__), os.path.join(sys.base_prefix, "lib"), *_LIBRARIES]
+    readable = [os.path.dirname(os.__file__), os.path.join(sys.base_prefix, "lib"), *LIBRARIES]
     ruleset = landlock_ruleset(readable) if has_landlock else None
     os.environ.clear()
     gc.collect()
