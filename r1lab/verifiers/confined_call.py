@@ -139,7 +139,7 @@ def _lock_up(result_fd: int, limits: Limits) -> None:
         signal.signal(number, signal.SIG_DFL)
     confine.seal()
     _drop_capabilities()
-    with open("/proc/self/statm") as statm:
+    with open("/proc/self/statm", encoding="utf-8") as statm:
         held = int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     packages = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
     readable = [os.path.dirname(os.__file__), os.path.join(sys.base_prefix, "lib"), *packages]
