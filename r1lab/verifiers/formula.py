@@ -286,8 +286,6 @@ class _Reader:
 
     def _expression(self, parts: Sequence[Token]) -> Expression:
         plain = read_quantity(self._source(parts))
-        if plain is not None and plain.unit.startswith("_"):
-            raise Unreadable("a number in another base")
         currency = {part.text for part in parts if part.is_sign("$", "€", "£", "¥", "₹")}
         parts = [part for part in parts if part.text not in currency]
         if len(currency) > 1 or not parts:

@@ -108,7 +108,7 @@ def settled(value: Value) -> Value:
         if value.signs == ("in",):
             if not value.name:
                 raise Unreadable("what is not named is in a set")
-            return settled(value.sides[1])
+            value = replace(value, signs=("=",))
         sides = tuple(None if side is None else settled(side) for side in value.sides)
         return _approximated(replace(value, sides=sides))
     return value
@@ -296,6 +296,8 @@ def _same_items(gold: Sequence[Value], found: Sequence[Value], rules: Rules) -> 
 def _expressions(gold: Expression, found: Expression, rules: Rules) -> bool:
     if gold.plain and found.plain:
         return rules.same_number(found.plain, gold.plain)
+    if gold.unit.startswith("_") or found.unit.startswith("_"):
+        return False  # a number in another base, and no number
     if not units_agree(gold.unit, found.unit) or (gold.percent and found.unit) or (found.percent and gold.unit):
         return False
     for applied in rules.percent if gold.percent != found.percent else rules.percent[:1]:
@@ -365,11 +367,17 @@ def _relations(gold: Relation, found: Relation, rules: Rules) -> bool:
     if all(equations):
         return _equations(*nodes)
     if any(equations):
-        return False
+        return _set_and_inequality(*((gold, found) if equations[0] else (found, gold)))
     sets = [_region_or_none(value) for value in (gold, found)]
     if None not in sets:
         return bool(sets[0].variable == sets[1].variable) and same_region(*sets)
     return _inequalities(gold, found, *nodes)
+
+
+def _set_and_inequality(named: Relation, inequality: Relation) -> bool:
+    r"""``x \in [1,2]`` and ``1 \le x \le 2``."""
+    sets = [region(named.sides[-1]) if len(named.sides) == 2 else None, _region_or_none(inequality)]
+    return None not in sets and sets[1].variable == named.name and same_region(*sets)
 
 
 def _region_or_none(value: Relation):
