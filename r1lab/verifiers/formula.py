@@ -10,13 +10,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from r1lab.verifiers.errors import Unreadable
-from r1lab.verifiers.latex_grammar import CLOSERS, OPENERS, Grammar, Node, closing, in_degrees, negative, split
+from r1lab.verifiers.latex_grammar import (
+    CLOSERS,
+    OPENERS,
+    Grammar,
+    Node,
+    closing,
+    in_degrees,
+    matrix_rows,
+    negative,
+    split,
+)
 from r1lab.verifiers.latex_tokens import Token, tokens
+from r1lab.verifiers.names import is_derivative, is_name, tuple_name
 from r1lab.verifiers.quantity import Quantity, read_quantity
-from r1lab.verifiers.units import UNIT_NAMES, unit_behind
+from r1lab.verifiers.units import UNIT_NAMES, canonical_unit, known_unit, unit_behind
 
 MAX_TOKENS = 1000
 _TRIGONOMETRY = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
+_PLAIN_UNIT = re.compile(r"(.*[\d})i]) ((?:[A-Za-z]{2,}|[A-Za-z]+(?=.*/))(?:\^\d)?(?:/[A-Za-z]+(?:\^\d)?)?)")
 _RELATIONS = {"=": "=", "<": "<", ">": ">", r"\leq": "<=", r"\geq": ">=", r"\neq": "!=", r"\approx": "~", r"\in": "in"}
 _OR, _AND = (r"\vee", "or"), (r"\wedge", "and")
 
@@ -29,6 +41,8 @@ class Expression:
     unit: str = ""
     percent: bool = False
     plain: Quantity | None = None
+    decimal: Quantity | None = None
+    r"""What stands behind it as its rounding: 3.14 in \pi \approx 3.14."""
 
 
 @dataclass(frozen=True)
@@ -93,50 +107,6 @@ class Relation:
 
 Value = Expression | Bracketed | Listed | Matrix | Ratio | Combined | Named | Builder | Relation
 
-_NO_LETTERS = "text|frac|sqrt|begin|int|sum|lim|left|right|pm|mp|log|ln|sin|cos|tan|cdot|times"
-_LETTER = rf"(?:[A-Za-z]|\\(?!{_NO_LETTERS})[A-Za-z]+(?: ?\{{[^{{}}]*\}})?)"
-_INDEX = r"(?:_ ?(?:\{(?:[^{}]|\{[^{}]*\})*\}|\\?\w+))"
-_POINTS = (
-    r"(?:\\(?:angle|triangle|overline|overrightarrow|widehat|operatorname|mathcal|text|vec|bar|hat) ?\{?[A-Za-z ]+\}?)"
-)
-_SIMPLE = r"[-+]?(?:[\d./]+|[A-Za-z]|\\[a-z]+|\\frac\{\d+\}\{\d+\})(?:_\w)?"
-_NAME = re.compile(
-    rf"(?:\|[A-Za-z]{{1,2}}\||\[[A-Z]{{3,}}\]|m ?\\angle ?[A-Z]+|m?∠ ?[A-Z]+|{_POINTS}"
-    rf"|(?:[PE]|\\Pr|Pr|\\text\{{(?:P|E|Pr|Var)\}}|\\operatorname\{{\w+\}}) ?[(\[].*[)\]]"
-    rf"|(?:[Tt]he |[Tt]otal )?[A-Za-z]{{3,}}(?: (?:of|the|[A-Za-z]{{3,}}|[A-Z]{{1,4}})){{0,5}}"
-    rf"|[A-Z]{{2,4}}|[a-z]{{2,3}}|(?:[A-Za-z]\d)"
-    rf"|{_LETTER}(?:'+|\^ ?(?:\{{?(?:\\prime ?)+\}}?|\*|\{{\*\}})|{_INDEX})*(?: ?\({_SIMPLE}(?:, ?{_SIMPLE})*\))?)"
-)  # fmt: skip
-_DERIVATIVE = re.compile(r"\\frac ?\{(?:d|\\partial) ?.*\}\{(?:d|\\partial) ?.*\}")
-_NO_NAMES = frozenset(
-    [
-        "not",
-        "never",
-        "either",
-        "neither",
-        "maybe",
-        "about",
-        "perhaps",
-        "unless",
-        "and",
-        "or",
-        "but",
-        "if",
-        "than",
-        "approximately",
-    ]
-)
-
-
-def is_name(text: str) -> bool:
-    r"""Whether ``text`` names what stands behind the sign: x_1, f(2), |AB|, P(\text{six}), Area of ABC."""
-    if ":" in text and not re.search(r"(?<![_\d])\d+ ?:", text):
-        return all(is_name(part) for part in text.split(":"))
-    text = (
-        re.sub(r"\\text\{([^{}]*)\}", r"\1", text) if text.count(r"\text") == 1 and text.startswith(r"\text") else text
-    )
-    return bool(_NAME.fullmatch(text.strip())) and not set(text.lower().split()) & _NO_NAMES
-
 
 def read(text: str, angles: bool = False) -> Value:
     """The value of ``clean`` text; raises ``Unreadable`` where it is none as a whole."""
@@ -171,6 +141,14 @@ class _Reader:
 
     def _listed(self, parts: Sequence[Token]) -> Value:
         """Statements with commas or words between them."""
+        if (
+            len(parts) > 2
+            and parts[0].kind == "begin"
+            and parts[0].text in ("cases", "aligned")
+            and parts[-1].kind == "end"
+        ):
+            lines = [line for line in split(parts[1:-1], r"\\") if line]
+            return _flat(Listed(tuple(self._listed([p for p in line if not p.is_sign("&")]) for line in lines)))
         for joint, signs in (("or", _OR), ("and", _AND), (",", (",", ";"))):
             pieces = split(parts, *signs)
             if joint == "," and len(pieces) > 1 and _is_thousands(parts):
@@ -190,23 +168,13 @@ class _Reader:
         pieces = [parts[a:b] for a, b in zip(starts, ends)]
         signs = tuple(sign for _, sign in cuts)
         name = self._source(pieces[0]) if pieces[0] else ""
-        if signs[0] in ("=", "~", "in") and (is_name(name) or _DERIVATIVE.fullmatch(name)):
+        if signs[0] in ("=", "~", "in") and (is_name(name) or is_derivative(name)):
             return Relation((self._try_side(pieces[0]), *(self._side(p) for p in pieces[1:])), signs, name)
         if signs == ("~",) and not pieces[0]:
             return Relation((None, self._side(pieces[1])), signs)
-        if signs == ("=",) and (names := self._names(pieces[0])):
-            return Relation((None, self._value_of_tuple(pieces[1])), signs, names)
+        if signs in (("=",), ("in",)) and (names := tuple_name(name)):
+            return Relation((None, self._side(pieces[1])), ("=",), names)
         return Relation(tuple(self._side(piece) for piece in pieces), signs)
-
-    def _value_of_tuple(self, parts: Sequence[Token]) -> Value:
-        return self._listed(parts)
-
-    def _names(self, parts: Sequence[Token]) -> str:
-        """The text of (x, y) or (a, b, c): letters in round brackets."""
-        text = self._source(parts).replace(" ", "")
-        return (
-            text if re.fullmatch(r"\((?:[A-Za-z]|\\[a-z]+)(?:_\w)?(?:,(?:[A-Za-z]|\\[a-z]+)(?:_\w)?)+\)", text) else ""
-        )
 
     def _source(self, parts: Sequence[Token]) -> str:
         return self.text[parts[0].start : parts[-1].end].strip() if parts else ""
@@ -245,12 +213,14 @@ class _Reader:
             end = closing(parts, 0)
             if end == len(parts) - 1 and (found := self._bracketed(parts)) is not None:
                 return found
-        if first.kind == "begin" and (matrix := _matrix(parts)):
+        if any(part.kind == "begin" for part in parts) and (matrix := _matrix(parts)):
             return matrix
         return self._expression(parts)
 
     def _bracketed(self, parts: Sequence[Token]) -> Value | None:
         opener, closer, inside = parts[0].text, parts[-1].text, parts[1:-1]
+        if inside and inside[0].kind == "begin" and inside[-1].kind == "end" and (matrix := _matrix(inside)):
+            return matrix
         if opener == "{" and closer == "}":
             return self._listed(inside) if inside else None
         if opener == r"\{" and closer == r"\}":
@@ -298,7 +268,7 @@ class _Reader:
             parts, percent = parts[:-1], True
         if plain is not None and not (self.angles and plain.unit == "degree"):
             return Expression(Node("number", value=plain.value), plain.unit, plain.percent, plain)
-        node, behind = self._formula(parts)
+        node, behind = self._with_plain_unit(parts) or self._formula(parts)
         if unit and behind:
             raise Unreadable("two units")
         if behind == "percent":
@@ -306,6 +276,18 @@ class _Reader:
         if behind == "degree" and self.angles:
             behind, node = "", in_degrees(node)
         return Expression(node, unit or behind, percent)
+
+    def _with_plain_unit(self, parts: Sequence[Token]) -> tuple[Node, str] | None:
+        r"""``3\times10^8 m/s``: a number, a space, and units of two letters or a quotient of units in plain letters."""
+        match = _PLAIN_UNIT.fullmatch(self._source(parts))
+        if match is None or not all(known_unit(word.lower()) for word in re.findall("[A-Za-z]+", match[2])):
+            return None
+        behind = parts[0].start + match.start(2)
+        front = [part for part in parts if part.start < behind]
+        if any(part.kind in ("letter", "word", "upright") and part.text not in (r"\pi", "e") for part in front):
+            return None
+        unit = canonical_unit(match[2])
+        return (Grammar(front).whole(), unit) if unit else None
 
     def _formula(self, parts: Sequence[Token]) -> tuple[Node, str]:
         grammar = Grammar(parts)
@@ -358,9 +340,11 @@ def _is_thousands(parts: Sequence[Token]) -> bool:
 
 
 def _matrix(parts: Sequence[Token]) -> Matrix | None:
+    """A matrix, or a sum or multiple of matrices; None for an expression without any."""
     grammar = Grammar(parts)
-    node = grammar._primary()
-    return Matrix(tuple(row.args for row in node.args)) if grammar.at == len(parts) and node.op == "matrix" else None
+    node = grammar.expression()
+    rows = matrix_rows(node) if grammar.at == len(parts) else None
+    return Matrix(rows) if rows is not None else None
 
 
 def _flat(listed: Listed) -> Listed:

@@ -62,6 +62,8 @@ def _outcome(text: str, degrees: str) -> Value | Unreadable:
         return settled(read(text, degrees == "angle"))
     except Unreadable as error:
         return error
+    except RecursionError:
+        return Unreadable("too many parts within parts")
 
 
 def value_of(text: str, degrees: str) -> Value:
@@ -106,7 +108,7 @@ def settled(value: Value) -> Value:
         return Builder(value.variable, settled(value.condition))
     if isinstance(value, Relation):
         if value.signs == ("in",):
-            if not value.name:
+            if not value.name and value.sides[0] is not None:
                 raise Unreadable("what is not named is in a set")
             value = replace(value, signs=("=",))
         sides = tuple(None if side is None else settled(side) for side in value.sides)
@@ -169,7 +171,8 @@ def _approximated(value: Relation) -> Relation:
         and _rounds(decimal.plain, exact.node)
     ):
         raise Unreadable("an approximation that is not what rounding gives")
-    return replace(value, sides=value.sides[:-1], signs=value.signs[:-1]) if len(value.sides) > 2 else exact
+    exact = replace(exact, decimal=decimal.plain)
+    return replace(value, sides=(*value.sides[:-2], exact), signs=value.signs[:-1]) if len(value.sides) > 2 else exact
 
 
 def symbols_of(value: Value) -> frozenset[str]:
@@ -222,6 +225,8 @@ def _collections(gold: Value, found: Value, rules: Rules) -> bool:
             items = _several(one, rules)
             return len(items) == 1 and same(items[0], other, rules)
     lists = [_several(value, rules) for value in (gold, found)]
+    if all(isinstance(value, Bracketed) and value.brackets == "[]" for value in (gold, found)):
+        lists = [None, None]
     if None not in lists:
         return _has_names(lists[0]) == _has_names(lists[1]) and _same_items(*lists, rules)
     if isinstance(gold, Bracketed) and isinstance(found, Bracketed):
@@ -268,6 +273,8 @@ def _several(value: Value, rules: Rules) -> list[Value] | None:
     """The items of a list, or of a set, each once."""
     if isinstance(value, Listed):
         return list(value.items)
+    if isinstance(value, Bracketed) and value.brackets == "[]" and len(value.items) > 2:
+        return list(value.items)
     if isinstance(value, Bracketed) and value.brackets == "{}":
         kept: list[Value] = []
         for item in value.items:
@@ -296,6 +303,8 @@ def _same_items(gold: Sequence[Value], found: Sequence[Value], rules: Rules) -> 
 def _expressions(gold: Expression, found: Expression, rules: Rules) -> bool:
     if gold.plain and found.plain:
         return rules.same_number(found.plain, gold.plain)
+    if gold.plain and gold.plain.places and found.decimal and rules.same_number(found.decimal, gold.plain):
+        return True
     if gold.unit.startswith("_") or found.unit.startswith("_"):
         return False  # a number in another base, and no number
     if not units_agree(gold.unit, found.unit) or (gold.percent and found.unit) or (found.percent and gold.unit):
@@ -361,13 +370,13 @@ def _relations(gold: Relation, found: Relation, rules: Rules) -> bool:
         values = (side is not None and same(gold.sides[-1], side, rules) for side in found.sides[1:])
         if all(values):
             return True
+    if any(equations) and not all(equations):
+        return _set_and_inequality(*((gold, found) if equations[0] else (found, gold)))
     nodes = [_nodes(value) for value in (gold, found)]
     if None in nodes or len(gold.sides) != len(found.sides):
         return False
     if all(equations):
         return _equations(*nodes)
-    if any(equations):
-        return _set_and_inequality(*((gold, found) if equations[0] else (found, gold)))
     sets = [_region_or_none(value) for value in (gold, found)]
     if None not in sets:
         return bool(sets[0].variable == sets[1].variable) and same_region(*sets)
@@ -405,9 +414,21 @@ def _equations(gold: Sequence[Node], found: Sequence[Node]) -> bool:
     """Each is the other times a number, in the same letters; between numbers side by side."""
     if not any(symbols(node) for node in (*gold, *found)):
         return all(same_expression(a, b) for a, b in zip(gold, found))
-    return all(
-        _proportional(_gap(*one), _gap(*other)) is not None for one, other in zip(pairwise(gold), pairwise(found))
-    )
+    gaps = [(_gap(*one), _gap(*other)) for one, other in zip(pairwise(gold), pairwise(found))]
+    if any(_constant(gap) for pair in gaps for gap in pair):
+        return all(same_expression(a, b) for a, b in zip(gold, found))
+    return all(_proportional(one, other) is not None for one, other in gaps)
+
+
+def _constant(gap: Node) -> bool:
+    """Whether both sides differ by a number, so that the equation holds nowhere or everywhere."""
+    values = []
+    for seed in range(NUM_POINTS):
+        try:
+            values.append(evaluate(gap, Point(seed, False)))
+        except Undefined:
+            continue
+    return bool(values) and (all(zero(v) for v in values) or all(same_value(v, values[0]) for v in values))
 
 
 def _proportional(one: Node, other: Node):

@@ -188,8 +188,10 @@ def _add(node: Node, point: Point) -> Value:
 def _mul(node: Node, point: Point) -> Value:
     if node.args[0].value == -1 and node.args[1].op == "infinity":
         return -MP.inf
-    one, other = _args(node, point)
-    return _bounded(one * other) if _exact(one, other) else real(one) * real(other)
+    total: Value = Fraction(1)
+    for value in _args(node, point):
+        total = _bounded(total * value) if _exact(total, value) else real(total) * real(value)
+    return total
 
 
 def _div(node: Node, point: Point) -> Value:
@@ -422,7 +424,9 @@ def _bound(node: Node, point: Point) -> Value:
 
 def _sum(node: Node, point: Point) -> Value:
     low, high = (_value(arg, point) for arg in node.args[1:])
-    if not (_exact(low, high) and low.denominator == high.denominator == 1) or not point.numeric:
+    if not (_exact(low, high) and low.denominator == high.denominator == 1) or (
+        high - low > MAX_TERMS // 10 and not point.numeric
+    ):
         inner = point.with_value(node.name, _drawn("bound", point.seed))
         return _opaque_value(node.op, [_value(node.args[0], inner), low, high], point.seed)
     if high - low > MAX_TERMS:

@@ -7,7 +7,8 @@ What the reader decides, in one place, and what it does not do:
 - ``e`` and ``i`` are constants, in italics or upright; ``E``, ``e_1`` and ``i_0`` are letters.
 - Derivatives, integrals, limits and sums to an unknown bound are not worked out; they are compared part by part.
 - ``f(x)`` is a function's value for f, g, h, F, G, H, any primed letter and some Greek letters; else a product.
-- ``\log`` without a base has base 10; ``a/bc`` is (a/b)c; ``2\frac12`` is two and a half; ``2 3`` is nothing.
+- ``\log`` without a base has base 10; ``a/bc`` is a/(bc), ``a/b(c)`` is (a/b)c.
+- ``2\frac12`` is two and a half; ``2 3`` is nothing.
 """
 
 from __future__ import annotations
@@ -73,6 +74,11 @@ def negative(node: Node) -> Node:
     return Node("mul", (number(-1), node))
 
 
+def product(one: Node, other: Node) -> Node:
+    """One product of all factors, so that a long one is no deep tree."""
+    return Node("mul", (*one.args, other) if one.op == "mul" else (one, other))
+
+
 def in_degrees(node: Node) -> Node:
     return Node("mul", (node, Node("div", (Node("pi"), number(180)))))
 
@@ -82,6 +88,20 @@ def walk(node: Node) -> list[Node]:
     for part in found:
         found.extend(part.args)
     return found
+
+
+def matrix_rows(node: Node) -> tuple[tuple[Node, ...], ...] | None:
+    """The cells of a matrix, of a sum of matrices, or of a multiple of one; None for anything else."""
+    if node.op == "matrix":
+        return tuple(row.args for row in node.args)
+    rows = [matrix_rows(arg) for arg in node.args]
+    held = [i for i, part in enumerate(rows) if part is not None]
+    if (node.op == "mul" and len(held) == 1) or (node.op == "div" and held == [0]):
+        before, behind = node.args[: held[0]], node.args[held[0] + 1 :]
+        return tuple(tuple(Node(node.op, (*before, cell, *behind)) for cell in row) for row in rows[held[0]])
+    if node.op == "add" and None not in rows and len({(len(part), len(part[0])) for part in rows}) == 1:
+        return tuple(tuple(Node("add", cells) for cells in zip(*lines)) for lines in zip(*rows))
+    return None
 
 
 def closing(parts: Sequence[Token], start: int) -> int:
@@ -143,13 +163,20 @@ class Grammar:
         node = self._factor()
         while token := self.peek():
             if self.take("*"):
-                node = Node("mul", (node, self._operand()))
+                node = product(node, self._operand())
             elif self.take("/"):
-                node = Node("div", (node, self._operand()))
+                node = Node("div", (node, self._divisor()))
             elif self._juxtaposed(token):
-                node = Node("mul", (node, self._factor()))
+                node = product(node, self._factor())
             else:
                 break
+        return node
+
+    def _divisor(self) -> Node:
+        """The factors behind a slash: a/bc is a over bc, a/b(c+d) is not."""
+        node = self._operand()
+        while (token := self.peek()) and not token.is_sign("(", "[") and self._juxtaposed(token):
+            node = Node("mul", (node, self._factor()))
         return node
 
     def _operand(self) -> Node:

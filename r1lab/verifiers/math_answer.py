@@ -37,7 +37,8 @@ COMMAND = re.compile(r"\\(?:begin|end) ?\{[^{}]*\}|\\[A-Za-z]+")
 """A command of LaTeX; what is left without them are letters that somebody wrote."""
 _TEXT = re.compile(r"\\text ?\{([^{}]*)\}")
 _RUN_OF_LETTERS = re.compile(r"[^\W\d_]{3,}")
-_WORDS = re.compile(r"[^\W\d_'.,;:?!()/&\"-]*(?:[^\W\d_]|[ '.,;?!()/&\"-])*")
+_WORDS = re.compile(r"(?:[^\W\d_]|[ '.,;?!()/&\"-])*")
+_CHOICE = re.compile(r"\([A-Za-z]\)")
 _SCRIPTS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _FUNCTIONS = {"and", "sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "max", "min", "mod"}
 _WARM = (
@@ -188,6 +189,8 @@ def _bad_gold(reason: str) -> Score:
 def _is_words(text: str) -> bool:
     """Whether ``text`` is words alone, to be compared letter by letter: anagrams are no products."""
     plain = _TEXT.sub(r" \1 ", text)
+    if _CHOICE.fullmatch(text):
+        return True
     if _SCRIPTS.search(plain):
         return True
     if not _WORDS.fullmatch(plain):
@@ -200,4 +203,4 @@ def _is_words(text: str) -> bool:
 def _has_words(text: str) -> bool:
     """Whether an unreadable gold answer is at least words."""
     runs = _RUN_OF_LETTERS.findall(COMMAND.sub(" ", text))
-    return any(run.lower() not in _FUNCTIONS for run in runs)
+    return any(run.lower() not in _FUNCTIONS for run in runs) or bool(re.search(r"\d ?: ?\d", text))

@@ -169,9 +169,11 @@ def _quotient(node: Node, name: str) -> tuple[Polynomial, Polynomial]:
             over, under = _sum(_product(over, bottom), _product(top, under)), _product(under, bottom)
         return over, under
     if node.op in ("mul", "div"):
-        (a, b), (c, d) = (_quotient(arg, name) for arg in node.args)
-        c, d = (d, c) if node.op == "div" else (c, d)
-        return _product(a, c), _product(b, d)
+        over, under = _quotient(node.args[0], name)
+        for top, bottom in (_quotient(arg, name) for arg in node.args[1:]):
+            top, bottom = (bottom, top) if node.op == "div" else (top, bottom)
+            over, under = _product(over, top), _product(under, bottom)
+        return over, under
     if node.op == "power" and is_number(node.args[1]):
         exponent = evaluate(node.args[1])
         if isinstance(exponent, Fraction) and exponent.denominator == 1 and 0 <= exponent <= MAX_DEGREE:

@@ -44,6 +44,7 @@ _HEDGES_AND_NUMBERS = (
 NOT_UNITS = frozenset(_HEDGES_AND_NUMBERS.split())
 _SHORT_WORDS = frozenset(["of", "a", "an", "per", "in", "no"])
 _WORD = re.compile(r"([A-Za-z][A-Za-z']*)(?:\^(-?)([1-9]))?\.?")
+_QUOTIENT = re.compile(r"[A-Za-z]+(?:\^\d)?/(?:[A-Za-z]+(?:\^\d)?| [A-Za-z ]+ ?)")
 _POWERS = {"square": "^2", "sq": "^2", "cubic": "^3", "cu": "^3"}
 
 
@@ -53,6 +54,8 @@ def canonical_unit(text: str, upright: bool = False) -> str | None:
     >>> canonical_unit("km / h"), canonical_unit("square inches"), canonical_unit("/ x")
     ('kilometer per hour', 'inch^2', None)
     """
+    text = re.sub(r"\(([^()]*)\)", r" \1 ", text)
+    upright = upright or bool(_QUOTIENT.fullmatch(text.strip()))
     text = re.sub(r"\\cdot|\*|(?<=[A-Za-z])-(?=[ A-Za-z])", " ", text).replace("/", " per ")
     words = text.split()
     if not words or len(words) > 5:
