@@ -10,7 +10,7 @@ import random
 import sys
 
 from r1lab.verifiers.code_driver import MARK, find, load
-from r1lab.verifiers.code_values import decode, encode
+from r1lab.verifiers.code_values import decode, encode_argument
 
 _CATCHING = "Try", "TryStar", "With", "AsyncWith"
 _CATCHING_LIBRARIES = "/unittest/", "/concurrent/futures/"
@@ -32,11 +32,11 @@ def run_asserts():
     answers, calls, errors, asked = iter(request["answers"]), [], [], []
     # helpers that the tests call by name stand beside the gold solution
     source = request["gold"] + "\n\n" + request["test"]
-    tests = load(source, "tests")
+    tests = load(source, request["entry_point"], "tests")
     gold = find(tests, request["entry_point"])
 
     def candidate(*positional, **named):
-        calls.append(encode((positional, named)))
+        calls.append(encode_argument((positional, named)))
         if request["trace"]:
             return gold(*positional, **named)
         call, (kind, answer) = next(answers, (None, (None, None)))

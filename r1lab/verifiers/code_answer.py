@@ -8,38 +8,108 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Sequence
-from typing import Any
+import textwrap
+from collections import deque
+from collections.abc import KeysView, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple
 
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*[\w+-]*[^\n]*\n", re.MULTILINE)
+# a fence may stand behind the marker of a list item; what follows it is the language
+_FENCE = re.compile(
+    r"^([ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?)(?:(`{3,})([^\n`]*)|(~{3,})([^\n]*))\n",
+    re.MULTILINE,
+)
+_LANGUAGE = re.compile(r"[\s{.]*([\w+#-]*)")
+_PYTHON = re.compile(r"py(?:thon)?[\d.]*", re.IGNORECASE)
+# languages and labels of blocks that are no program in Python
+_OTHER_NAMES = """
+bash sh shell zsh console terminal powershell cmd bat text txt plaintext plain output input stdin stdout sample json
+yaml toml xml html css csv sql c cpp c++ java javascript js typescript ts go rust ruby php kotlin swift scala haskell
+diff markdown md latex tex mermaid pycon pytb traceback none
+"""
+_OTHERS = frozenset(_OTHER_NAMES.split())
+# lines that samples of input and output do not have; all of these are linear in the line
+_STATEMENT = re.compile(
+    r"^[ \t]*(?:(?:import|from|def|class|async|return|raise|global|lambda)[ \t]"
+    r"|(?:for|while|if|with)[ \t(][^\n]*:[ \t]*(?:#[^\n]*)?$|(?:try|else)[ \t]*:"
+    r"|[A-Za-z_][\w.\[\], \t]*(?:[-+*/%|&^]|//|\*\*|<<|>>)?=(?!=)|[A-Za-z_][\w.]*\([^\n]*)",
+    re.MULTILINE,
+)
+_WRITES = re.compile(r"\bprint\b|\bstdout\b|\bwrite\b|\bwritelines\b")
 _SPACES = re.compile(r"(\s+)")
-_DECIMAL = re.compile(r"[+-]?\d{1,300}\.\d{1,300}(?:[eE][+-]?\d{1,3})?")
+# decimals with or without an exponent, and 2e-05 as Python prints small and large floats
+_DECIMAL = re.compile(r"[+-]?(?:\d{1,300}\.\d{1,300}(?:[eE][+-]?\d{1,3})?|[1-9]e[+-]\d{2,3})")
+
+
+class Block(NamedTuple):
+    """A fenced block: what stands in it, and its language in small letters."""
+
+    text: str
+    language: str
 
 
 def extract_code(answer: str, entry_point: str = "") -> str:
-    r"""The code of an answer: its last fenced block, or all of it where nothing is fenced.
+    r"""The code of an answer: one of its fenced blocks, or all of it where nothing is fenced.
 
-    Where a function is asked for, blocks that do not define it - examples of its use - do not count, unless none does.
+    Where a function is asked for, it is the last block that defines it. Else it is the last block of Python - by its
+    language or, without one, by its statements - that prints, or the last one of Python, or the last one of all:
+    samples of input and output and shell commands behind a program are not the program.
 
     >>> extract_code("So:\n```python\ndef f(x): return x\n```\nFor example\n```\nf(1)\n```", "f")
     'def f(x): return x\n'
+    >>> extract_code("```python\nprint(9)\n```\nInput:\n```\n4 5\n```\nOutput:\n```\n9\n```")
+    'print(9)\n'
     """
-    blocks = fenced_blocks(answer)
+    blocks = [block._replace(text=_outdented(block.text, entry_point)) for block in language_blocks(answer)]
     if not blocks:
         return answer
-    return next((block for block in reversed(blocks) if defines(block, entry_point)), blocks[-1])
+    if defining := [block for block in blocks if entry_point and defines(block.text, entry_point)]:
+        return defining[-1].text
+    programs = [block for block in blocks if _is_python(block)]
+    printing = [block for block in programs if _WRITES.search(block.text) and not entry_point]
+    return (printing or programs or blocks)[-1].text
 
 
 def fenced_blocks(text: str) -> list[str]:
     """What stands between fences, in order; a fence that is never closed reaches to the end."""
-    blocks, start, fence = [], None, ""
+    return [block.text for block in language_blocks(text)]
+
+
+def language_blocks(text: str) -> list[Block]:
+    """The fenced blocks of a text, without the indent of their fence."""
+    blocks, start, opened = [], None, None
     for match in _FENCE.finditer(text + "\n"):
-        if start is None:
-            start, fence = match.end(), match[1]
-        elif match[0].strip() == fence:
-            blocks.append(text[start : match.start()])
-            start = None
-    return blocks if start is None else [*blocks, text[start:]]
+        indent, fence, info = match[1], match[2] or match[4], match[3] or match[5] or ""
+        if opened is None:
+            start, opened = match.end(), (indent, fence, _LANGUAGE.match(info)[1].lower())
+        elif not (indent.strip() or info.strip()) and fence[0] == opened[1][0] and len(fence) >= len(opened[1]):
+            blocks.append(Block(_unindented(text[start : match.start()], len(opened[0])), opened[2]))
+            opened = None
+    if opened is not None:
+        blocks.append(Block(_unindented(text[start:], len(opened[0])), opened[2]))
+    return blocks
+
+
+def _unindented(text: str, width: int) -> str:
+    """The lines without the indent that they share, at most that of their fence."""
+    indents = [len(line) - len(line.lstrip(" \t")) for line in text.split("\n") if line.strip()]
+    shared = min([width, *indents])
+    return re.sub(rf"^[ \t]{{1,{shared}}}", "", text, flags=re.MULTILINE) if shared else text
+
+
+def _outdented(text: str, entry_point: str) -> str:
+    """Code that is indented as a whole, without that; the bare body of a function stays as it is."""
+    if not text.lstrip("\n")[:1].isspace():
+        return text
+    code = textwrap.dedent(text)
+    return code if not entry_point or defines(code, entry_point) else text
+
+
+def _is_python(block: Block) -> bool:
+    if _PYTHON.fullmatch(block.language):
+        return not block.text.lstrip().startswith(">>>")
+    return block.language not in _OTHERS and _STATEMENT.search(block.text) is not None
 
 
 def defines(code: str, entry_point: str) -> bool:
@@ -71,25 +141,27 @@ def completed(code: str, prompt: str, entry_point: str) -> str:
 
 
 def same_value(found: Any, expected: Any, tolerance: float) -> bool:
-    """Whether two values of built-in types are equal: lists and tuples alike, True not 1, floats within tolerance.
+    """Whether a value is the expected one: sequences are lists, True is not 1, floats within tolerance.
 
     >>> same_value([(1, 2.0000000001)], [[1, 2]], 1e-6), same_value(True, 1, 1e-6), same_value({True}, {1}, 1e-6)
     (True, False, False)
     """
+    if isinstance(found, (deque, KeysView)):
+        found = list(found)
     if isinstance(found, bool) or isinstance(expected, bool):
         return found is expected
-    if isinstance(found, (list, tuple)) and isinstance(expected, (list, tuple)):
+    if isinstance(found, (list, tuple, range)) and isinstance(expected, (list, tuple)):
         return len(found) == len(expected) and all(same_value(f, e, tolerance) for f, e in zip(found, expected))
     if isinstance(found, dict) and isinstance(expected, dict):
         found, expected = ({_typed(key): value for key, value in side.items()} for side in (found, expected))
         return found.keys() == expected.keys() and all(same_value(found[k], expected[k], tolerance) for k in expected)
     if isinstance(found, (set, frozenset)) and type(found) is type(expected):
         return _typed(found) == _typed(expected)
-    if isinstance(found, (int, float)) and isinstance(expected, (int, float)):
-        if isinstance(found, int) and isinstance(expected, int):
+    if isinstance(found, (int, float, Fraction, Decimal)) and isinstance(expected, (int, float)):
+        if isinstance(found, (int, Fraction)) and isinstance(expected, int):
             return found == expected
         try:
-            close = math.isclose(found, expected, rel_tol=tolerance, abs_tol=tolerance)
+            close = math.isclose(float(found), float(expected), rel_tol=tolerance, abs_tol=tolerance)
         except OverflowError:  # an integer too large for a float
             return False
         return close or (math.isnan(found) and math.isnan(expected))

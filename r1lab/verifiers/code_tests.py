@@ -22,7 +22,13 @@ at which it ends, or its time does, gets the next process for itself, with the l
 Arguments are copies on both sides: tests that look at an argument which the function should have changed see nothing.
 
 What counts as equal: text of programs line by line, spaces at line ends and empty last lines aside; values as Python
-does, but lists and tuples are alike, True is not 1, and floats may be off by ``float_tolerance``.
+does, but lists and tuples are alike, True is not 1, and floats may be off by ``float_tolerance``. A small float may be
+printed as 2e-05 or as 0.00002; 5 is not 5.0. A result that is a range, a deque or a dict view counts as the list of
+its items, a fraction or a decimal as a number, a Counter or another dict as a dict; a generator or another iterator
+is no list, as in Python. Asserts get all of these as what they are. Objects of the candidate's classes are no result.
+
+A method of a class, such as ``Solution.f``, may use the names of ``typing``, ``collections``, ``math`` and a few more
+without import, as on LeetCode.
 """
 
 from __future__ import annotations
@@ -160,7 +166,7 @@ class _Bench:
             return f"it raised {str(found)[:200]}"
         try:
             same = same_value(decode(found), expected, self.tolerance)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArithmeticError):
             return "its result is no plain data"
         return None if same else "other value"
 

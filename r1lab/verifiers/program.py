@@ -58,8 +58,20 @@ class Run:
             return str(self.ending)
         if self.exit_code == 0:
             return ""
-        last = self.stderr.strip().rpartition("\n")[2]
-        return last[:200] or f"exit code {self.exit_code}"
+        return _raised(self.stderr)[:200] or f"exit code {self.exit_code}"
+
+
+def _raised(stderr: str) -> str:
+    """The exception of the last traceback, or else the last line; warnings may stand behind it.
+
+    >>> _raised("Traceback (most recent call last):\\n  File ...\\nValueError: no\\nx.py:1: UserWarning: b")
+    'ValueError: no'
+    """
+    lines = stderr.strip().split("\n")
+    start = max((place for place, line in enumerate(lines) if line.startswith("Traceback ")), default=None)
+    if start is not None:
+        return next((line for line in lines[start + 1 :] if line[:1].strip()), "")
+    return next((line for line in reversed(lines) if "Warning: " not in line), lines[-1])
 
 
 class Sandbox(Protocol):

@@ -17,6 +17,7 @@ import os
 import random
 import resource
 import signal
+import site
 import socket
 import struct
 import sys
@@ -68,6 +69,8 @@ def _prepare():
         __import__(name)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
+    site.setquit()  # exit and quit, which -S leaves out
+    socket.socketpair = _Pipe.pair
     seal()
     code = seccomp_filter()
     has_landlock = landlock_abi() >= MIN_LANDLOCK
@@ -77,6 +80,36 @@ def _prepare():
     gc.collect()
     gc.freeze()
     return ruleset, code
+
+
+class _Pipe:
+    """One end of a pair of pipes in the place of ``socket.socketpair``: asyncio wakes itself by one."""
+
+    def __init__(self, reading, writing):
+        self._reading, self._writing = reading, writing
+
+    @classmethod
+    def pair(cls, *_):
+        (a, b), (c, d) = os.pipe(), os.pipe()
+        return cls(a, d), cls(c, b)
+
+    def fileno(self):
+        return self._reading
+
+    def setblocking(self, flag):
+        os.set_blocking(self._reading, flag)
+        os.set_blocking(self._writing, flag)
+
+    def recv(self, size):
+        return os.read(self._reading, size)
+
+    def send(self, data):
+        return os.write(self._writing, data)
+
+    def close(self):
+        for fd in {self._reading, self._writing} - {-1}:
+            os.close(fd)
+        self._reading = self._writing = -1
 
 
 def _serve(control, ruleset, code, held):
