@@ -86,6 +86,17 @@ class CausalPolicy(nn.Module):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.compute_dtype)
 
+    @contextmanager
+    def as_transformers(self) -> Iterator[None]:
+        """A context in which the model attends without tiles, as it does where r1lab has not touched it."""
+        config = self.model.config
+        own = config._attn_implementation
+        config._attn_implementation = "sdpa" if own == NAME else own
+        try:
+            yield
+        finally:
+            config._attn_implementation = own
+
     def casts_kept(self):
         """A context in which `precision` converts each weight once, not once a forward; weights must not change in it.
 

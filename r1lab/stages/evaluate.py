@@ -70,6 +70,11 @@ class EvaluateStage(PolicyStage):
             check_prompt_tokens(self.template, data, tokenizer, room)
         return data
 
+    def longest_text(self, data: list[Question], tokenizer: Any) -> float:
+        """The longest prompt of the first questions and the longest response."""
+        prompts = (self.template.prompt_ids(question, tokenizer) for question in data[:NUM_GOLD])
+        return max(map(len, prompts)) + self.evaluation.max_new_tokens
+
     def finish(self, context: Context, data: list[Question], worked: None) -> None:
         """Writes summary.json and the line, once the ranks of other machines are through as well."""
         from r1lab.stages.watch import evaluation_line

@@ -5,14 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, ClassVar
 
+from r1lab.engines.choices import TorchSampler
 from r1lab.processes import together
 from r1lab.stages.base import Context, Stage
+from r1lab.stages.compared import compare_once
 from r1lab.stages.policy import ModelChoice
 from r1lab.training.strategy import Strategy
 
+SAMPLER = TorchSampler(max_rows=8)
+"""Compared where a stage does not sample itself: what it trains is sampled from later."""
+
 
 class PolicyStage(Stage):
-    """Reads data, checks it, loads the model, makes both ready, works: on every process of a machine alike.
+    """Reads data, checks it, loads the model, compares it with itself, works: on every process of a machine alike.
 
     What is wrong with the data is said before a base is trained or a model is loaded, by the first process.
     """
@@ -37,6 +42,15 @@ class PolicyStage(Stage):
         """
         return data
 
+    def longest_text(self, data: Any, tokenizer: Any) -> float:
+        """Tokens of the longest text that the model may see in this run, prompt and response together."""
+        raise NotImplementedError
+
+    def compare(self, context: Context, data: Any, model: Any, tokenizer: Any) -> None:
+        """Raises ModelError where engine, trainer and a plain forward of the model disagree; the first process does."""
+        engine, longest = getattr(self, "engine", SAMPLER), self.longest_text(data, tokenizer)
+        compare_once(context, self.policy, self.strategy, engine, model, tokenizer, longest)
+
     def work(self, context: Context, data: Any, model: Any, tokenizer: Any) -> Any:
         """Trains or samples from wherever the run stands, on all ranks."""
         raise NotImplementedError
@@ -60,6 +74,7 @@ class PolicyStage(Stage):
             model, tokenizer = self.policy.obtain(context)
             data = self.ready(context, data, model, tokenizer)
             if context.first_rank:
+                self.compare(context, data, model, tokenizer)
                 meet()
             worked = self.work(context, data, model, tokenizer)
         if context.first_rank:

@@ -13,15 +13,17 @@ from r1lab.disk import write_json_atomic
 from r1lab.errors import DataError
 from r1lab.functional.schedules import require_choice, require_integer
 from r1lab.stages.base import Context
+from r1lab.stages.compared import compare_once
 from r1lab.stages.dropped import tell_dropped
 from r1lab.stages.policy import ModelChoice
-from r1lab.stages.policy_stage import PolicyStage
+from r1lab.stages.policy_stage import SAMPLER, PolicyStage
 from r1lab.stages.supervised import train_steps
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
 from r1lab.types import LabeledResponse, PreferencePair
 
 if TYPE_CHECKING:
+    from r1lab.models.causal import CausalPolicy
     from r1lab.training.checkpoint import Checkpoints
     from r1lab.training.reward_model import Item, Judged
 
@@ -127,6 +129,24 @@ class RewardModelStage(PolicyStage):
         """Whether it is short enough, in all and text by text."""
         most = self.max_tokens if self.text_tokens is None else self.text_tokens
         return item.num_tokens <= self.max_tokens and all(len(text) <= most for text in item.texts)
+
+    def longest_text(self, data: Examples, tokenizer: Any) -> float:
+        """No text is longer than what is left in."""
+        return self.max_tokens if self.text_tokens is None else self.text_tokens
+
+    def compare(self, context: Context, data: Examples, model: Any, tokenizer: Any) -> None:
+        """Beside the language model its number for a text: packed in training, and alone in transformers."""
+        from r1lab.training.reward_model import RewardModel, classifier_of
+        from r1lab.training.score_agreement import compare_scores
+
+        longest = self.longest_text(data, tokenizer)
+
+        def scores(policy: CausalPolicy, ids: Sequence[int]) -> None:
+            compare_scores(
+                RewardModel(classifier_of(model), policy.compute_dtype), ids, longest, tokenizer.pad_token_id
+            )
+
+        compare_once(context, self.policy, self.strategy, SAMPLER, model, tokenizer, longest, scores)
 
     def finish(self, context: Context, data: Examples, worked: Checkpoints) -> None:
         """Stores the model, and says how much of what was held out it judges rightly."""

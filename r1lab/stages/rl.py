@@ -147,6 +147,11 @@ class RLStage(PolicyStage):
             check_prompt_tokens(self.template, [*data.heldout, *data.first, *data.each], tokenizer, room)
         return data
 
+    def longest_text(self, data: Asked, tokenizer: Any) -> float:
+        """The longest prompt of the first questions and the longest completion."""
+        prompts = (self.template.prompt_ids(question, tokenizer) for question in [*data.first[:NUM_GOLD], *data.each])
+        return max(map(len, prompts)) + max(self.longest, self.evaluation.max_new_tokens)
+
     def finish(self, context: Context, data: Asked, worked: Checkpoints) -> None:
         """Writes the report, and stores the policy."""
         from r1lab.stages.report import write_report

@@ -136,6 +136,11 @@ class SampleStage(PolicyStage):
             check_prompt_tokens(self.template, data.questions, tokenizer, room)
         return data
 
+    def longest_text(self, data: Prompts, tokenizer: Any) -> float:
+        """The longest prompt of the first questions and the longest response."""
+        prompts = (self.template.prompt_ids(question, tokenizer) for question in data.questions[:NUM_GOLD])
+        return max(map(len, prompts)) + self.plan.max_new_tokens
+
     def finish(self, context: Context, data: Prompts, worked: Chunks) -> None:
         """Stores what is kept of all chunks, once the ranks of other machines are through as well."""
         wait_for(lambda: len(worked) - worked.done, "chunks", context.say)

@@ -146,6 +146,10 @@ class SFTStage(PolicyStage):
         except DataError:
             return None
 
+    def longest_text(self, data: Demonstrations, tokenizer: Any) -> float:
+        """No demonstration is longer than a row."""
+        return self.row_tokens
+
     def finish(self, context: Context, data: Demonstrations, worked: Checkpoints) -> None:
         """Writes the report, and stores the policy."""
         from r1lab.stages.report import write_sft_report

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from r1lab import ranks
+from r1lab.errors import ModelError
 from r1lab.functional.aggregate import Counts
 from r1lab.functional.packing import pack, plan
 from r1lab.functional.schedules import at_step
 from r1lab.models.causal import CausalPolicy
+from r1lab.models.families import TAKE_ANOTHER
 from r1lab.rewards.preference import judged_ids
 from r1lab.rollouts.batches import Minibatch
 from r1lab.training.optim import AdamW
@@ -45,12 +47,23 @@ class RewardModel(CausalPolicy):
 
 
 def classifier_of(model: PreTrainedModel) -> PreTrainedModel:
-    """A sequence classifier around the body of a causal language model; its head begins with zeros."""
+    """A sequence classifier around the body of a causal language model; its head begins with zeros.
+
+    Raises ModelError: transformers has none with a linear head for this family.
+    """
     from transformers import AutoModelForSequenceClassification
 
     model.config.num_labels = 1
-    with torch.device("meta"):
-        found = AutoModelForSequenceClassification.from_config(model.config, dtype=model.dtype, trust_remote_code=False)
+    try:
+        with torch.device("meta"):
+            found = AutoModelForSequenceClassification.from_config(
+                model.config, dtype=model.dtype, trust_remote_code=False
+            )
+        assert isinstance(found.score, nn.Linear)
+    except (ValueError, AttributeError, AssertionError) as error:
+        raise ModelError(
+            "No reward model can be made of this family.", f"model_type={model.config.model_type}", TAKE_ANOTHER
+        ) from error
     # the body keeps its layers, and they their configuration
     setattr(found, found.base_model_prefix, model.base_model)
     found.config = model.config
