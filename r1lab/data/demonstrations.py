@@ -99,18 +99,21 @@ def training_sample(
 ) -> TrainingSample:
     """The prompt, and the response with its end token as what is learned.
 
-    Raises DataError where the tokenizer does not give the response back: another text would be learned.
+    Raises DataError where the tokenizer does not give the response back, or it does not follow its prompt: another text
+    would be learned.
     """
     import torch
 
-    text = template.completion(demonstration.response)
+    question, turn = demonstration.question, template.turn(tokenizer)
+    response = template.completion(demonstration.response, template.opened(question, tokenizer))
+    text = f"{turn.lead}{response}{turn.tail}"
     ids = tokenizer.encode(text, add_special_tokens=False)
     again = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     if again != text:
-        found = f"question {demonstration.question.id}: {text[:60]!r} becomes {again[:60]!r}"
+        found = f"question {question.id}: {text[:60]!r} becomes {again[:60]!r}"
         raise DataError("The tokenizer does not give a response back as it was.", found, "Leave this response out.")
-    prompt = template.prompt_ids(demonstration.question, tokenizer)
-    completion = torch.tensor([*ids, tokenizer.eos_token_id], dtype=torch.int64)
+    prompt = template.prompt_ids(question, tokenizer)
+    completion = torch.tensor([*ids, turn.end], dtype=torch.int64)
     return TrainingSample(prompt, completion, torch.zeros(len(completion)), 0.0)
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
+from r1lab.data.chat import Turn, as_text, opening, remarks, tags_of, turn_of
+from r1lab.data.parsing import Parsing
 from r1lab.errors import ConfigError, DataError
-from r1lab.text.spans import behind_reasoning, parse_response
+from r1lab.text.spans import TAGS
 from r1lab.types import Question, Response
-from r1lab.verifiers.code_answer import fenced_blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,15 +23,14 @@ if TYPE_CHECKING:
 
 PLACE = "{question}"
 """Where a template's text takes the question in: replaced, never formatted, so braces in a question do no harm."""
-NUMBER = re.compile(r"(?:(?<![0-9A-Za-z)])-)?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:/[0-9]+)?")
-"""A number as it stands in running text: -3, 1,080, 0.5, 5/2; the 3 of "7-3" is 3."""
+_TAGS_AT_END = re.compile(rf"(?:{'|'.join(TAGS)})(?:\s|{'|'.join(TAGS)})*\Z")
 
 
 class Template(Protocol):
     """What the rest of the house asks of a template."""
 
     prefill: str
-    """What is put in the model's mouth: the end of the prompt, the beginning of the parsed text."""
+    """What is put in the model's mouth: the end of the prompt."""
     stop: Sequence[str]
     """Texts that end a response: it is cut before the first of them."""
 
@@ -41,20 +42,32 @@ class Template(Protocol):
         """[L] int64, the whole prompt: never truncated."""
         ...
 
+    def opened(self, question: Question, tokenizer: PreTrainedTokenizerBase | None) -> str:
+        """What of the prompt belongs to the response already: tags that it opens or closes, and the prefill."""
+        ...
+
     def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-        """The ids of those stop texts that are one token, for the engine."""
+        """The ids that end a turn, and of those stop texts that are one token, for the engine."""
         ...
 
-    def gold_completion(self, question: Question) -> str:
-        """What a model of full marks writes after the prompt."""
+    def turn(self, tokenizer: PreTrainedTokenizerBase) -> Turn:
+        """What stands around a response that is learned."""
         ...
 
-    def completion(self, response: str) -> str:
-        """A response as it follows this template's prompt, whatever prompt it followed before."""
+    def remarks(self, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+        """What a run should say of its prompts before it starts."""
         ...
 
-    def parse(self, text: str) -> Response:
-        """The parsed view of a completion's text."""
+    def gold_completion(self, question: Question, opened: str | None = None) -> str:
+        """What a model of full marks writes after a prompt that has `opened`; None: the prefill."""
+        ...
+
+    def completion(self, response: str, opened: str | None = None) -> str:
+        """A response as it follows such a prompt, whatever prompt it followed before."""
+        ...
+
+    def parse(self, text: str, opened: str | None = None) -> Response:
+        """The parsed view of a completion's text behind such a prompt."""
         ...
 
 
@@ -67,73 +80,7 @@ class Example:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Parsing:
-    """What all templates share: prefill, stop texts and the rule by which the answer is read and written.
-
-    The rules: ``tags`` and ``boxed`` read the answer block, and the last ``\\boxed{}`` where there is none; they differ
-    in what a gold completion writes. ``code`` does as ``boxed``, and where there is neither block nor box, fenced code
-    behind the reasoning is the answer: for mixes with code questions. ``last_number`` reads the last number,
-    ``marker:The answer is`` what follows the marker's last occurrence, to the end of the sentence, ``whole`` takes all
-    that was written before a stop text. Tags are the paper's; the others suit models that were trained before they came
-    here.
-    """
-
-    prefill: str = ""
-    stop: Sequence[str] = ()
-    answer_rule: str = "tags"
-
-    def __post_init__(self):
-        rule, _, marker = self.answer_rule.partition(":")
-        if self.answer_rule not in ("tags", "boxed", "code", "last_number", "whole") and not (
-            rule == "marker" and marker.strip()
-        ):
-            raise ConfigError(
-                "The template's answer rule is unknown.",
-                f"answer_rule={self.answer_rule!r}",
-                "Choose tags, boxed, code, last_number, whole or marker:WORDS.",
-            )
-
-    def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-        """The ids of those stop texts that are one token; the others only cut the parsed text."""
-        encoded = (tokenizer.encode(text, add_special_tokens=False) for text in self.stop)
-        return tuple(ids[0] for ids in encoded if len(ids) == 1)
-
-    def gold_completion(self, question: Question) -> str:
-        """What a model of full marks writes after the prompt.
-
-        Example, rule tags, prefill "<think>": `` 3+4=7 </think> <answer> 7 </answer>``.
-        """
-        reasoning, answer = question.solution or "The answer follows.", question.answer
-        if self.answer_rule == "tags":
-            gold = f"<think> {reasoning} </think> <answer> {answer} </answer>"
-            return gold.removeprefix(self.prefill.strip())
-        if self.answer_rule == "whole":
-            return f" {answer}"
-        if self.answer_rule == "code" and question.domain == "code":
-            return f"{reasoning}\n```python\n{answer}\n```"
-        box = f"The answer is \\boxed{{{answer}}}."
-        words = {"boxed": box, "code": box, "last_number": f"The answer is {answer}."}
-        return f"{reasoning}\n{words.get(self.answer_rule) or f'{_marker(self.answer_rule)} {answer}.'}"
-
-    def completion(self, response: str) -> str:
-        """The response without the space around it, and without what the prefill says already."""
-        return response.strip().removeprefix(self.prefill.strip()).lstrip()
-
-    def parse(self, text: str) -> Response:
-        """The parsed view of prefill + text, cut before the first stop text; the answer read by the rule.
-
-        `well_formed` always speaks of the tags, whatever the rule.
-        """
-        for stop in self.stop:
-            text = text.partition(stop)[0]
-        response = parse_response(text, self.prefill)
-        if self.answer_rule in ("tags", "boxed") or (self.answer_rule == "code" and response.answer):
-            return response
-        return replace(response, answer=read_answer(response.text, self.answer_rule))
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlainTemplate(_Parsing):
+class PlainTemplate(Parsing):
     """Plain text for base models: solved examples, then the question in the same words, then the prefill.
 
     Example: ``PlainTemplate(text="Question: {question}\\nAnswer:")``.
@@ -155,18 +102,24 @@ class PlainTemplate(_Parsing):
             )
 
     def render(self, question: Question, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
-        """The prompt as text; the tokenizer is not asked."""
+        """The prompt as text; control tokens of the tokenizer in a question are taken apart."""
         before, after = self.text.split(PLACE)
         shown = (f"{before}{e.question}{after} {e.response}{self.separator}" for e in self.examples)
-        return "".join(shown) + f"{before}{question.text}{after}{self.prefill}"
+        asked = question.text if tokenizer is None else as_text(tokenizer, question.text)
+        return "".join(shown) + f"{before}{asked}{after}{self.prefill}"
 
-    def completion(self, response: str) -> str:
+    def opened(self, question: Question, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+        """The tags that the text ends with, and the prefill."""
+        tags = _TAGS_AT_END.search(self.text.split(PLACE)[1])
+        return (tags[0] if tags else "") + self.prefill
+
+    def completion(self, response: str, opened: str | None = None) -> str:
         """The response after a space, where the prompt does not end with one.
 
         Example, text "Question: {question} Answer:", no prefill: ``" 7"`` for "7".
         """
         ends_with_space = (self.text.split(PLACE)[1] + self.prefill)[-1:].isspace()
-        return f"{'' if ends_with_space else ' '}{super().completion(response)}"
+        return f"{'' if ends_with_space else ' '}{super().completion(response, opened)}"
 
     def prompt_ids(self, question: Question, tokenizer: PreTrainedTokenizerBase) -> Tensor:
         """[L] int64, with the begin token where the tokenizer has one.
@@ -200,13 +153,29 @@ class R1ZeroTemplate(PlainTemplate):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChatTemplate(_Parsing):
+class ChatTemplate(Parsing):
     """The tokenizer's own chat template: system, solved examples as earlier turns, the question with its suffix."""
 
     system: str | None = None
     suffix: str = ""
     """Follows the question's text as it stands, its own space or line break included."""
     examples: Sequence[Example] = ()
+    date: str = "2024-07-26"
+    """What a chat template that writes the date is told, so that prompts are the same on every day; ISO 8601.
+
+    The default is what Llama 3.1's writes where it finds no clock."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        try:
+            date.fromisoformat(self.date)
+        except (TypeError, ValueError):
+            raise ConfigError("This is no date.", f"template.date={self.date!r}", "template.date=2024-07-26") from None
+
+    @property
+    def day(self) -> date:
+        """The date as one."""
+        return date.fromisoformat(self.date)
 
     def render(self, question: Question, tokenizer: PreTrainedTokenizerBase | None) -> str:
         """The prompt as text: it ends with the tokenizer's generation suffix, then the prefill.
@@ -214,25 +183,33 @@ class ChatTemplate(_Parsing):
         A chat template that opens the think block itself is not given the same prefill twice.
 
         Raises:
-            DataError: the tokenizer has no chat template, or one without a generation suffix.
+            DataError: the tokenizer has no chat template, or one that fails, opens no turn or drops a message.
         """
-        if not getattr(tokenizer, "chat_template", None):
-            raise DataError("The tokenizer has no chat template.", f"{type(tokenizer).__name__}", "template=r1zero")
+        return self._prompt(question, tokenizer)[0]
+
+    def opened(self, question: Question, tokenizer: PreTrainedTokenizerBase | None) -> str:
+        """The tags of the generation suffix, and the prefill. Raises as `render`."""
+        return self._prompt(question, tokenizer)[1]
+
+    def turn(self, tokenizer: PreTrainedTokenizerBase) -> Turn:
+        """What the chat template writes around a response. Raises DataError."""
+        return turn_of(tokenizer, str(tokenizer.chat_template), self.day)
+
+    def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+        """The token that the chat template ends a turn with, and the stop texts that are one token."""
+        return (self.turn(tokenizer).end, *super().stop_ids(tokenizer))
+
+    def remarks(self, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+        """What the tokenizer's chat template adds, and where its end token is another one."""
+        return remarks(tokenizer, self.system, self.day)
+
+    def messages(self, question: Question, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, str]]:
+        """What is rendered: system, examples, the question; control tokens in the question are taken apart."""
         messages = [{"role": "system", "content": self.system}] if self.system is not None else []
         for example in self.examples:
             messages.append({"role": "user", "content": example.question + self.suffix})
             messages.append({"role": "assistant", "content": example.response})
-        messages.append({"role": "user", "content": question.text + self.suffix})
-        asked = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False)
-        prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        if not prompt.startswith(asked) or len(prompt) == len(asked):
-            raise DataError(
-                "The tokenizer's chat template does not open the assistant's turn.",
-                f"with add_generation_prompt it ends in {prompt[-40:]!r}",
-                "Use a tokenizer whose chat template honors add_generation_prompt, or template=r1zero.",
-            )
-        opened = bool(self.prefill.strip()) and prompt.rstrip().endswith(self.prefill.strip())
-        return prompt if opened else prompt + self.prefill
+        return [*messages, {"role": "user", "content": as_text(tokenizer, question.text) + self.suffix}]
 
     def prompt_ids(self, question: Question, tokenizer: PreTrainedTokenizerBase) -> Tensor:
         """[L] int64; the chat template writes its own special tokens, so the tokenizer adds none."""
@@ -241,30 +218,23 @@ class ChatTemplate(_Parsing):
         ids = tokenizer.encode(self.render(question, tokenizer), add_special_tokens=False)
         return torch.tensor(ids, dtype=torch.int64)
 
-
-def read_answer(text: str, rule: str) -> str | None:
-    """The answer in running text by the rule code, last_number, whole or marker; None where there is none.
-
-    Examples: ``read_answer("9 - 4 = 5 apples", "last_number")`` is ``5``;
-    ``read_answer("The answer is 3.5. Good.", "marker:The answer is")`` is ``3.5``.
-    """
-    if rule == "whole":
-        return text.strip() or None
-    if rule == "code":
-        region = behind_reasoning(text)
-        return region.strip() if any(block.strip() for block in fenced_blocks(region)) else None
-    if rule == "last_number":
-        numbers = NUMBER.findall(text)
-        return numbers[-1] if numbers else None
-    # possessive: spaces that nothing follows are passed once, not once for each of them
-    after = rf"{re.escape(_marker(rule))}[ \t]*+(?::[ \t]*+)?(\S.*?)(?=\.(?:\s|$)|\n|$)"
-    found = re.findall(after, text, flags=re.IGNORECASE)
-    return found[-1].strip() if found else None
-
-
-def _marker(rule: str) -> str:
-    """The words of ``marker:WORDS``."""
-    return rule.partition(":")[2].strip()
+    def _prompt(self, question: Question, tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:
+        """The prompt, and what of it belongs to the response already."""
+        messages = self.messages(question, tokenizer)
+        prompt, header = opening(tokenizer, messages, self.day)
+        for message in messages:
+            if message["content"].strip() not in prompt:
+                role = message["role"]
+                remedies = {"system": "template.system=null", "assistant": "template.examples=[]"}
+                raise DataError(
+                    f"The tokenizer's chat template does not show the {role}'s message as it is.",
+                    f"question {question.id}: {message['content'][:80]!r} is not in {prompt[-200:]!r}",
+                    remedies.get(role, "template=r1zero"),
+                )
+        opened, prefill = tags_of(header), self.prefill.strip()
+        if prefill and prompt.rstrip().endswith(prefill):
+            return prompt, opened or self.prefill
+        return prompt + self.prefill, opened + self.prefill
 
 
 def check_prompt_tokens(

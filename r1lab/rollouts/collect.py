@@ -13,7 +13,7 @@ from r1lab.engines.base import Engine, Request, SamplingParams
 from r1lab.functional.rng import seed_of
 from r1lab.rewards.rubric import Rubric
 from r1lab.rollouts.scoring import Scoring
-from r1lab.types import Completion, Finish, Group, Question, Rollout
+from r1lab.types import Completion, Finish, Group, Question, Response, Rollout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -54,16 +54,21 @@ class Collector:
             Request(prompt, tuple(seed_of(*stream, index, sample) for sample in range(group_size)))
             for (index, _), prompt in zip(questions, prompts)
         ]
+        opened = [self.template.opened(question, self.tokenizer) for _, question in questions]
         with Scoring(partial(self.rubric.score, step=step)) as scoring:
             for done, (place, completions) in enumerate(self.engine.generate(requests, params), start=1):
                 question, prompt = questions[place][1], prompts[place]
                 scoring.add(place, [
-                    Rollout(question, prompt, completion, self.template.parse(self.text(completion)), sample)
+                    Rollout(question, prompt, completion, self.parsed(completion, opened[place]), sample)
                     for sample, completion in enumerate(completions)
                 ])  # fmt: skip
                 tell(done)
             scored = scoring.results()
         return [Group(question, scored[place], index) for place, (index, question) in enumerate(questions)]
+
+    def parsed(self, completion: Completion, opened: str) -> Response:
+        """The response that a completion is, behind a prompt that has opened so much of it."""
+        return self.template.parse(self.text(completion), opened)
 
     def text(self, completion: Completion) -> str:
         """What the completion says, without its end token."""

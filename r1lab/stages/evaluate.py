@@ -19,7 +19,7 @@ from r1lab.records.ledger import Ledger
 from r1lab.rewards.rubric import Rubric
 from r1lab.stages.base import Context
 from r1lab.stages.card import add_scores
-from r1lab.stages.gold import NUM_GOLD, check_gold
+from r1lab.stages.gold import NUM_GOLD, tell_golds
 from r1lab.stages.policy import ModelChoice
 from r1lab.stages.policy_stage import PolicyStage
 from r1lab.stages.sample import SAMPLING
@@ -57,15 +57,22 @@ class EvaluateStage(PolicyStage):
         """The held-out questions."""
         return self.evaluation.heldout(self.mix)
 
-    def check(self, data: Sequence[Question]) -> None:
+    def check(self, context: Context, data: Sequence[Question]) -> None:
         """Gold completions score full marks."""
-        with closing(Rubric(self.evaluation.judges(data))) as rubric:
-            check_gold(rubric, self.template, data[:NUM_GOLD])
+        self.check_golds(context, data)
+
+    def check_golds(self, context: Context, data: Sequence[Question], tokenizer: Any = None) -> None:
+        """With a tokenizer those behind the prompts that open more."""
+        judges = self.evaluation.judges(data)
+        tell_golds(context.say, judges, self.template, data[:NUM_GOLD], data[NUM_GOLD:], tokenizer)
 
     def ready(self, context: Context, data: list[Question], model: Any, tokenizer: Any) -> list[Question]:
         """No prompt is cut: the questions must leave room for the longest response."""
         if context.first_rank:
             self.rewind(context)
+            for line in self.template.remarks(tokenizer):
+                context.say(line)
+            self.check_golds(context, data, tokenizer)
             room = positions_of(model.config) - self.evaluation.max_new_tokens
             check_prompt_tokens(self.template, data, tokenizer, room)
         return data

@@ -32,8 +32,8 @@ class PolicyStage(Stage):
         """What it works on; every rank reads it. Raises DataError."""
         raise NotImplementedError
 
-    def check(self, data: Any) -> None:
-        """Raises what is wrong with the data, as far as it can be seen without the model."""
+    def check(self, context: Context, data: Any) -> None:
+        """Raises what is wrong with the data, as far as it can be seen without the model, and says what is doubtful."""
 
     def ready(self, context: Context, data: Any, model: Any, tokenizer: Any) -> Any:
         """What is worked on, once it is known what the model can take. Raises what does not fit.
@@ -62,13 +62,13 @@ class PolicyStage(Stage):
     def run(self, context: Context) -> None:
         """All of that, in this order."""
         context.say(self.policy.describe())
-        self.policy.prepare(context, lambda: self.check(self.read()))
+        self.policy.prepare(context, lambda: self.check(context, self.read()))
         # first of all, so that the others import what this process does, at the same time
         with together(partial(self.run, context.of_others()), self.strategy.local_size, imports=self.imports) as meet:
             self.strategy.set_threads()
             data = self.read()
             if context.first_rank:
-                self.check(data)
+                self.check(context, data)
             else:
                 meet()  # until what is missing has been made, once
             model, tokenizer = self.policy.obtain(context)

@@ -19,7 +19,7 @@ from r1lab.rollouts.plan import RolloutPlan
 from r1lab.rollouts.selection import Selection
 from r1lab.stages.base import Context
 from r1lab.stages.dropped import tell_dropped
-from r1lab.stages.gold import NUM_EXAMPLES, NUM_GOLD, check_aspects, check_gold
+from r1lab.stages.gold import NUM_EXAMPLES, NUM_GOLD, check_aspects, tell_golds
 from r1lab.stages.policy import ModelChoice
 from r1lab.stages.policy_stage import PolicyStage
 from r1lab.training.objective import Objective
@@ -131,18 +131,26 @@ class RLStage(PolicyStage):
         rewards = informed(self.rewards, first[: self.plan.questions])
         return Asked(first, self.mix.examples(NUM_EXAMPLES, self.phases), heldout, rewards)
 
-    def check(self, data: Asked) -> None:
+    def check(self, context: Context, data: Asked) -> None:
         """Every prompt has a reward, and gold completions score full marks."""
-        trained, heldout = [*data.first[:NUM_GOLD], *data.each], data.heldout[:NUM_GOLD]
-        check_aspects(data.rewards, trained)
-        for judging, judged in ((data.rewards, trained), (self.evaluation.judges(heldout), heldout)):
-            with closing(Rubric(judging)) as rubric:
-                check_gold(rubric, self.template, judged)
+        check_aspects(data.rewards, [*data.first[:NUM_GOLD], *data.each])
+        self.check_golds(context, data)
+
+    def check_golds(self, context: Context, data: Asked, tokenizer: Any = None) -> None:
+        """Gold completions of training and evaluation; with a tokenizer behind the prompts that open more."""
+        first, heldout, most = data.first, data.heldout, self.fault_budget.max_share
+        trained, judged = [*first[:NUM_GOLD], *data.each], heldout[:NUM_GOLD]
+        tell_golds(context.say, data.rewards, self.template, trained, first[NUM_GOLD:], tokenizer, most)
+        judges = self.evaluation.judges(judged)
+        tell_golds(context.say, judges, self.template, judged, heldout[NUM_GOLD:], tokenizer, most)
 
     def ready(self, context: Context, data: Asked, model: Any, tokenizer: Any) -> Asked:
         """No prompt is ever cut: the questions must leave room for the longest completion."""
         if context.first_rank:
             tell_dropped(context, self.mix)
+            for line in self.template.remarks(tokenizer):
+                context.say(line)
+            self.check_golds(context, data, tokenizer)
             room = positions_of(model.config) - max(self.longest, self.evaluation.max_new_tokens)
             check_prompt_tokens(self.template, [*data.heldout, *data.first, *data.each], tokenizer, room)
         return data

@@ -28,7 +28,7 @@ from r1lab.rollouts.products import Product, Row
 from r1lab.rollouts.screening import ResponseFilter, screened
 from r1lab.stages.base import Context
 from r1lab.stages.dropped import tell_dropped
-from r1lab.stages.gold import NUM_GOLD, check_gold
+from r1lab.stages.gold import NUM_GOLD, tell_golds
 from r1lab.stages.policy import ModelChoice
 from r1lab.stages.policy_stage import PolicyStage
 from r1lab.text.columns import table
@@ -121,10 +121,14 @@ class SampleStage(PolicyStage):
         questions = list({question.id: question for question in drawn}.values())
         return Prompts(questions, informed(self.rewards, questions))
 
-    def check(self, data: Prompts) -> None:
+    def check(self, context: Context, data: Prompts) -> None:
         """Gold completions score full marks."""
-        with closing(Rubric(data.rewards)) as rubric:
-            check_gold(rubric, self.template, data.questions[:NUM_GOLD])
+        self.check_golds(context, data)
+
+    def check_golds(self, context: Context, data: Prompts, tokenizer: Any = None) -> None:
+        """With a tokenizer those behind the prompts that open more."""
+        first, further, most = data.questions[:NUM_GOLD], data.questions[NUM_GOLD:], self.fault_budget.max_share
+        tell_golds(context.say, data.rewards, self.template, first, further, tokenizer, most)
 
     def ready(self, context: Context, data: Prompts, model: Any, tokenizer: Any) -> Prompts:
         """No prompt is cut: the questions must leave room for the longest response."""
@@ -132,6 +136,9 @@ class SampleStage(PolicyStage):
             tell_dropped(context, self.mix)
             if twice := self.plan.questions - len(data.questions):
                 context.say(f"Of {self.plan.questions} questions {twice} are repetitions, which are not asked")
+            for line in self.template.remarks(tokenizer):
+                context.say(line)
+            self.check_golds(context, data, tokenizer)
             room = positions_of(model.config) - self.plan.max_new_tokens
             check_prompt_tokens(self.template, data.questions, tokenizer, room)
         return data

@@ -7,7 +7,8 @@ from functools import partial
 
 import torch
 
-from r1lab.data.template import NUMBER, ChatTemplate, PlainTemplate, R1ZeroTemplate, read_answer
+from r1lab.data.parsing import NUMBER, read_answer
+from r1lab.data.template import ChatTemplate, PlainTemplate, R1ZeroTemplate
 from r1lab.rewards.controls import MajorityVote
 from r1lab.rewards.format import FormatReward
 from r1lab.rollouts import screening

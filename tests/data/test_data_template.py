@@ -6,13 +6,13 @@ from hydra.utils import instantiate
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from r1lab.data.parsing import read_answer
 from r1lab.data.template import (
     ChatTemplate,
     Example,
     PlainTemplate,
     R1ZeroTemplate,
     check_prompt_tokens,
-    read_answer,
 )
 from r1lab.errors import ConfigError, DataError
 from r1lab.types import Question
