@@ -27,6 +27,8 @@ ALLOCATIONS = 100_000
 """Objects after which Python looks for circles of garbage; its own 700 cost a tenth of the time that imports take."""
 POLL_SECONDS = 1.0
 """How often it is looked whether the ranks of other machines are through."""
+THROUGH = 96
+"""What a process that `together` started ends with after its work; 0 is what code that leaves too early ends with."""
 GRACE_SECONDS = 10.0
 """How long the first process may take to fail by itself after another one has died."""
 
@@ -134,7 +136,7 @@ class _Others:
         self._ended.set()
         for number, process in enumerate(self._processes, start=1):
             process.communicate()
-            if process.returncode:
+            if process.returncode != THROUGH:
                 raise TrainingError(
                     "A process of the run has failed.",
                     f"rank {number} of this machine ended with {process.returncode}; its error stands above",
@@ -150,7 +152,7 @@ class _Others:
     def _watch(self) -> None:
         while not self._ended.wait(0.5):
             for rank, process in enumerate(self._processes, start=1):
-                if process.poll():
+                if process.poll() not in (None, THROUGH):
                     told = f"Rank {rank} of this machine ended with {process.returncode}: the run cannot go on."
                     print(f"\n{told} The same command goes on from the last checkpoint.", file=sys.stderr, flush=True)
                     if not self._ended.wait(GRACE_SECONDS):
@@ -172,13 +174,14 @@ def main() -> None:
         sys.exit(f"\n{type(error).__name__}: {error}")
     except Terminated:
         sys.exit(143)
+    sys.exit(THROUGH)
 
 
 def _meet_first() -> None:
     """Waits until the first process lets this one pass."""
     global _met
     if not _met and not sys.stdin.buffer.readline():
-        os._exit(0)
+        os._exit(THROUGH)
     _met = True
 
 

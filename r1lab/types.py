@@ -171,7 +171,7 @@ class Response:
 
 
 class Status(StrEnum):
-    """What became of a score: OK is a judgement; all others but DISAGREED are faults of the verifier or of the data."""
+    """What became of a score: OK is a judgement, DISAGREED and ABSTAINED are none; all others are faults."""
 
     OK = "ok"
     """The completion was judged: right, wrong, or without a readable answer."""
@@ -185,6 +185,13 @@ class Status(StrEnum):
     """The judge wrote no verdict of the form that it was asked for."""
     DISAGREED = "disagreed"
     """Asked twice, with positions swapped, the judge contradicts itself: it cannot tell, and nothing is broken."""
+    ABSTAINED = "abstained"
+    """The reward has no opinion of this completion: the other rewards make up the sum, and nothing is broken."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether the verifier or the data is broken; faults count against the fault budget."""
+        return self not in (Status.OK, Status.DISAGREED, Status.ABSTAINED)
 
 
 MAX_REASON = 2000
@@ -219,6 +226,10 @@ class Score:
     def judged(self) -> bool:
         return self.status is Status.OK
 
+    @property
+    def abstained(self) -> bool:
+        return self.status is Status.ABSTAINED
+
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
@@ -234,7 +245,7 @@ class Rollout:
     scores: Mapping[str, Score] = field(default_factory=dict)
     """One score per named reward."""
     reward: float | None = None
-    """Weighted sum of the scores; None where any of them was not judged."""
+    """Weighted sum of the scores; None where one that counts was not judged, or no reward had an opinion."""
 
     @property
     def judged(self) -> bool:

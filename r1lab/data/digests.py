@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -32,15 +33,26 @@ def model_digests(source: str, with_code: bool = False) -> dict[str, str]:
     return {} if is_artifact(source) else folder_digests(source, with_code)
 
 
+def code_digests(code: Any) -> dict[str, str]:
+    """The digest of the file that defines a class or function; none where Python itself does."""
+    try:
+        path = Path(inspect.getfile(code))
+    except TypeError:
+        return {}
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:DIGITS]}
+
+
 def digests_of(part: Any, place: str) -> dict[str, str]:
     """What `part` reads, or the parts that it is made of, however deep: their `digests()`, by their places below.
 
-    Raises DataError.
+    The file of a class that r1lab does not define counts as read. Raises DataError.
     """
     if hasattr(part, "digests"):
         return {f"{place}/{name}": digest for name, digest in part.digests().items()}
     if is_dataclass(part):
+        own = {} if type(part).__module__.startswith("r1lab.") else code_digests(type(part))
         part = {field.name: getattr(part, field.name) for field in fields(part)}
+        return {f"{place}/{name}": digest for name, digest in own.items()} | digests_of(part, place)
     elif isinstance(part, list):
         part = dict(enumerate(part))
     inner = part.items() if isinstance(part, Mapping) else ()

@@ -91,7 +91,7 @@ SCORES = Schema(
         Column("name", "string", "the reward's name"),
         Column("value", "float64", "what the reward gave; a fault's value never trains"),
         Column("weight", "float64", "its weight in the rollout's reward at this step"),
-        Column("status", "string", "ok, timeout, crash, bad_gold, unreadable or disagreed"),
+        Column("status", "string", "ok, timeout, crash, bad_gold, unreadable, disagreed or abstained"),
         Column("reason", "string", "why, in a few words"),
         Column("ms", "float64", "milliseconds the judgement took"),
         Column("extracted", "string", "the answer that was judged, null where there is none"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from r1lab.errors import VerifierError
 from r1lab.functional.schedules import Schedule, as_schedule
-from r1lab.types import Question, Rollout, Score, Status
+from r1lab.rewards.calls import Given, called
+from r1lab.types import Question, Rollout, Score
 
 Weight = float | Mapping[int, float] | Schedule
 """A number, or a schedule over steps: {0: 0.0, 1300: 1.0}."""
@@ -27,8 +27,8 @@ class Reward(Protocol):
     knows_gold: ClassVar[bool] = True
     """Whether a gold completion must score the maximum; controls that ignore the truth say no."""
 
-    def __call__(self, rollouts: Sequence[Rollout]) -> list[Score]:
-        """One score per rollout, in order; a fault is a status, not an exception.
+    def __call__(self, rollouts: Sequence[Rollout]) -> Sequence[Given]:
+        """One score, number or None (no opinion) per rollout, in order; an exception makes all of them a CRASH.
 
         While a run samples, a call has the completions of one question.
         """
@@ -63,9 +63,9 @@ class Rubric:
     def score(self, rollouts: Sequence[Rollout], step: int) -> list[Rollout]:
         """``rollouts`` with scores and reward filled in, weights as of ``step``.
 
-        Errors: VerifierError when a reward does not return one score per rollout.
+        Errors: VerifierError when a reward does not return one score, number or None per rollout.
         """
-        columns = {name: self._column(name, reward, rollouts) for name, reward in self.rewards.items()}
+        columns = {name: called(name, reward, rollouts) for name, reward in self.rewards.items()}
         weights = self.weights(step)
         scored = []
         for i, rollout in enumerate(rollouts):
@@ -79,28 +79,26 @@ class Rubric:
 
     def faults(self, place: str) -> list[str]:
         """What keeps the rewards from working; `place` is where they stand in the configuration."""
-        faults = {name: [*weight_faults(reward.weight), *reward.faults()] for name, reward in self.rewards.items()}
+        faults = {name: faults_of(name, reward) for name, reward in self.rewards.items()}
         return [f"{place}.{name}.{fault}" for name, found in faults.items() for fault in found]
 
     def close(self) -> None:
         for reward in self.rewards.values():
             reward.close()
 
-    def _column(self, name: str, reward: Reward, rollouts: Sequence[Rollout]) -> list[Score]:
-        scores = reward(rollouts)
-        if len(scores) != len(rollouts):
-            raise VerifierError(
-                f"Reward {name} must give one score per rollout.",
-                f"{len(scores)} scores for {len(rollouts)} rollouts",
-                f"Mend {type(reward).__name__}.__call__.",
-            )
-        # One nan would spread over its whole group through mean and deviation.
-        return [s if math.isfinite(s.value) else Score(0.0, Status.CRASH, f"value is {s.value}", s.ms) for s in scores]
-
 
 def informed(rewards: Mapping[str, Reward], questions: Sequence[Question]) -> dict[str, Reward]:
     """The rewards, by name, that know what is asked: what meets in a call need not be all of it."""
     return {name: reward.informed(questions) for name, reward in rewards.items()}
+
+
+def faults_of(name: str, reward: Reward) -> list[str]:
+    """What keeps one reward from working."""
+    if not isinstance(reward, Reward):
+        function = getattr(reward, "func", reward)  # _partial_: true
+        path = f"{getattr(function, '__module__', '...')}.{getattr(function, '__qualname__', '...')}"
+        return [f"_target_ is no reward. For a function: +reward@rewards.{name}=own rewards.{name}.function={path}"]
+    return [*weight_faults(reward.weight), *reward.faults()]
 
 
 def weight_faults(weight: Weight) -> list[str]:
@@ -118,13 +116,16 @@ def counts(reward: Reward) -> bool:
 
 
 def weighted_sum(scores: Mapping[str, Score], weights: Mapping[str, float]) -> float | None:
-    """Sum of weight times value; None where a score that counts was not judged.
+    """Sum of weight times value over the rewards that have an opinion.
+
+    None where a score that counts is a fault or a disagreement, or where every reward that counts abstained.
 
     >>> weighted_sum({"accuracy": Score(1.0), "format": Score(0.0)}, {"accuracy": 1.0, "format": 1.0})
     1.0
     """
-    counted = [name for name in scores if weights[name] != 0]
-    if not all(scores[name].judged for name in counted):
+    counting = [name for name in scores if weights[name] != 0]
+    counted = [name for name in counting if not scores[name].abstained]
+    if not all(scores[name].judged for name in counted) or (counting and not counted):
         return None
     return float(sum(weights[name] * scores[name].value for name in counted))
 
@@ -133,7 +134,8 @@ def weighted_sum(scores: Mapping[str, Score], weights: Mapping[str, float]) -> f
 class FaultBudget:
     """How large a share of scores may be faults before the run stops: timeouts, crashes, what cannot be read.
 
-    A judge that disagrees with itself is no fault: two responses were too much alike for it.
+    A judge that disagrees with itself is no fault (two responses were too much alike for it), nor is a reward that
+    abstains.
     """
 
     max_share: float
@@ -153,7 +155,7 @@ class FaultBudget:
         scores = [(rollout, name, score) for rollout in rollouts for name, score in rollout.scores.items()]
         if len(scores) < self.min_scores:
             return False
-        faults = [item for item in scores if item[2].status not in (Status.OK, Status.DISAGREED)]
+        faults = [item for item in scores if item[2].status.is_fault]
         given, broken = (Counter(name for _, name, _ in items) for items in (scores, faults))
         # a reward that never fails must not hide one that often does
         worst = max(given, key=lambda name: broken[name] / given[name])

@@ -107,7 +107,8 @@ def _golds(
 def _require_full_marks(rollout: Rollout, judging: Mapping[str, Reward]) -> None:
     """Raises DataError; a gold that cannot be read is counted instead."""
     scores = {name: score for name, score in rollout.scores.items() if score.status is not Status.BAD_GOLD}
-    short = {n: s for n, s in scores.items() if not (s.judged and s.value >= judging[n].maximum)}
+    full = {n for n, s in scores.items() if s.abstained or (s.judged and s.value >= judging[n].maximum)}
+    short = {n: s for n, s in scores.items() if n not in full}
     if short:
         raise DataError(
             "A gold completion does not score full marks: training would punish right answers.",

@@ -75,7 +75,9 @@ class PhaseMetrics:
         tokens = max(sums["update_tokens"], 1)
         return {
             "reward": sums["reward"] / judged,
-            **{name: sums[name] / judged for name in sorted(sums) if name.startswith("reward/")},
+            **{
+                name: sums[name] / max(sums[f"judged/{name}"], 1) for name in sorted(sums) if name.startswith("reward/")
+            },
             "length": sums["completion_tokens"] / rollouts,
             "truncated_share": sums["truncated"] / rollouts,
             "informative_share": sums["informative"] / max(sums["groups"], 1),
@@ -116,7 +118,9 @@ def group_sums(groups: Sequence[Group]) -> dict[str, float]:
             sums["judged"] += rollout.judged
             sums["reward"] += rollout.reward or 0.0
             for name, score in rollout.scores.items():
-                sums[f"reward/{name}"] += score.value if rollout.judged else 0.0
+                counts = rollout.judged and score.judged
+                sums[f"reward/{name}"] += score.value if counts else 0.0
+                sums[f"judged/reward/{name}"] += counts
                 if not score.judged:
                     sums[f"fault/{score.status}"] += 1
     return sums

@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```\n(.*?)^```", TEXT, flags=re.S | re.M)
+FENCED = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, flags=re.S | re.M)
+BLOCKS = [text for language, text in FENCED if not language]
+(PYTHON,) = (text for language, text in FENCED if language == "python")
 COMMANDS = [
     line.split("  #")[0].strip()
     for block in BLOCKS
@@ -64,7 +66,9 @@ TOY_EVALUATION = ["evaluation.questions=4", "evaluation.samples=2", "evaluation.
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """One folder for all runs: bases and converted weights are made once."""
-    return tmp_path_factory.mktemp("readme")
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "my_rewards.py").write_text(PYTHON)
+    return folder
 
 
 @pytest.mark.parametrize("command", RUNS)
@@ -90,7 +94,7 @@ def test_the_command_runs_to_its_end(command, root, request):
     before = finished(root)
     done = subprocess.run(
         [sys.executable, "-m", "r1lab", *words], cwd=ROOT, capture_output=True, text=True, timeout=280,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert len(finished(root) - before) == (3 if swept else 1)

@@ -12,7 +12,7 @@ import pytest
 from r1lab.data.digests import data_digest, digests_of, model_digests
 from r1lab.data.filters import Decontaminate, Duplicates
 from r1lab.data.mix import FileSource, GeneratedSource, Mix
-from r1lab.data.questions import Fields
+from r1lab.data.questions import Column, Fields
 from r1lab.errors import DataError
 
 GENERATED = GeneratedSource(families=["sums"], levels=[1], languages=["en"])
@@ -71,10 +71,11 @@ def test_what_parts_read_stands_at_their_places():
     files = SimpleNamespace(digests=lambda: {"a.json": "1", "b.json": "2"})
     one = SimpleNamespace(digests=lambda: {"c": "3"}, part=files)
     given = {"none": Holder(7), "deep": Holder(Holder(files)), "list": [Holder(None), Holder(one)]}
-    assert digests_of(given, "rewards") == {
+    found = {place: d for place, d in digests_of(given, "rewards").items() if not place.endswith(".py")}
+    assert found == {
         "rewards.deep.part.part/a.json": "1", "rewards.deep.part.part/b.json": "2", "rewards.list.1.part/c": "3"
     }  # fmt: skip
-    assert digests_of(given["none"], "x") == digests_of("digests", "x") == {}
+    assert digests_of("digests", "x") == {}
 
 
 def test_a_model_is_told_by_its_files_unless_its_name_tells_it(tmp_path):
@@ -87,3 +88,16 @@ def test_a_model_is_told_by_its_files_unless_its_name_tells_it(tmp_path):
     assert model_digests(str(tmp_path / "model")) == {"model.safetensors": sha256(b"1w").hexdigest()[:16]}
     assert model_digests(str(stored)) == model_digests("artifact:reward_model/0f3a5c11d2e4") == {}
     assert model_digests("owner/name") == {}
+
+
+def test_the_file_of_a_class_of_ones_own_counts_as_read(tmp_path, monkeypatch):
+    (tmp_path / "my_parts.py").write_text(
+        "import dataclasses\n\n@dataclasses.dataclass\nclass Mine:\n    weight: float\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from my_parts import Mine
+
+    (place, digest), *others = digests_of({"mine": Mine(1.0), "ours": Column("text")}, "rewards").items()
+    assert place == "rewards.mine/my_parts.py" and not others
+    (tmp_path / "my_parts.py").write_text("changed")
+    assert digests_of({"mine": Mine(1.0)}, "rewards") != {place: digest}
