@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from r1lab.verifiers.errors import Unreadable
-from r1lab.verifiers.latex_grammar import (
-    CLOSERS,
-    OPENERS,
-    Grammar,
-    Node,
-    closing,
-    in_degrees,
-    matrix_rows,
-    negative,
-    split,
+from r1lab.verifiers.formula_types import (
+    Bracketed,
+    Builder,
+    Combined,
+    Expression,
+    Listed,
+    Matrix,
+    Named,
+    Ratio,
+    Relation,
+    Value,
 )
-from r1lab.verifiers.latex_tokens import Token, tokens
+from r1lab.verifiers.latex_grammar import Grammar
+from r1lab.verifiers.latex_nodes import Node, in_degrees, matrix_rows
+from r1lab.verifiers.latex_tokens import CLOSERS, OPENERS, Token, closing, split, tokens
 from r1lab.verifiers.names import is_derivative, is_name, tuple_name
-from r1lab.verifiers.quantity import Quantity, read_quantity
+from r1lab.verifiers.quantity import read_quantity
 from r1lab.verifiers.units import UNIT_NAMES, canonical_unit, known_unit, unit_behind
 
 MAX_TOKENS = 1000
@@ -31,81 +34,6 @@ _TRIGONOMETRY = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
 _PLAIN_UNIT = re.compile(r"(.*[\d})i]) ((?:[A-Za-z]{2,}|[A-Za-z]+(?=.*/))(?:\^\d)?(?:/[A-Za-z]+(?:\^\d)?)?)")
 _RELATIONS = {"=": "=", "<": "<", ">": ">", r"\leq": "<=", r"\geq": ">=", r"\neq": "!=", r"\approx": "~", r"\in": "in"}
 _OR, _AND = (r"\vee", "or"), (r"\wedge", "and")
-
-
-@dataclass(frozen=True)
-class Expression:
-    """``2\\sqrt3\\text{ cm}``: a formula with its unit; ``plain`` where it is written as a number."""
-
-    node: Node
-    unit: str = ""
-    percent: bool = False
-    plain: Quantity | None = None
-    decimal: Quantity | None = None
-    r"""What stands behind it as its rounding: 3.14 in \pi \approx 3.14."""
-
-
-@dataclass(frozen=True)
-class Bracketed:
-    """Values in brackets: ``()`` is a tuple or an open interval, ``{}`` a set, ``[)`` an interval, ``<>`` a vector."""
-
-    brackets: str
-    items: tuple[Value, ...]
-
-
-@dataclass(frozen=True)
-class Listed:
-    """Values beside each other, each as often as it is written; joined by "," or "or" or "and"."""
-
-    items: tuple[Value, ...]
-    joint: str = ","
-
-
-@dataclass(frozen=True)
-class Matrix:
-    rows: tuple[tuple[Node, ...], ...]
-
-
-@dataclass(frozen=True)
-class Ratio:
-    parts: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Combined:
-    """A union, an intersection or a difference of sets."""
-
-    op: str
-    left: Value
-    right: Value
-
-
-@dataclass(frozen=True)
-class Named:
-    r"""A set that has a name (\mathbb{R}), or "" for the empty set."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Builder:
-    """All values of a variable that satisfy a condition."""
-
-    variable: str
-    condition: Value
-
-
-@dataclass(frozen=True)
-class Relation:
-    """``a = b < c``: sides and the signs between them; ``name`` is the text of the first side where it is a name."""
-
-    sides: tuple[Value | None, ...]
-    """None for a side that is only a name and no expression."""
-    signs: tuple[str, ...]
-    name: str = ""
-
-
-Value = Expression | Bracketed | Listed | Matrix | Ratio | Combined | Named | Builder | Relation
 
 
 def read(text: str, angles: bool = False) -> Value:
@@ -353,36 +281,3 @@ def _flat(listed: Listed) -> Listed:
     for item in listed.items:
         items += item.items if isinstance(item, Listed) and item.joint == "," else [item]
     return Listed(tuple(items), listed.joint)
-
-
-def signs_chosen(node: Node) -> list[Node]:
-    r"""``1\pm\sqrt2`` as its two values: every \pm is free, \mp is its opposite."""
-    if not any(sign in repr(node) for sign in ("pm", "mp")):
-        return [node]
-    return [_choose(node, plus) for plus in (True, False)] if _count(node) == 1 or _has(node, r"\mp") else _each(node)
-
-
-def _has(node: Node, op: str) -> bool:
-    return node.op == op or any(_has(arg, op) for arg in node.args)
-
-
-def _count(node: Node) -> int:
-    return (node.op in (r"\pm", r"\mp")) + sum(_count(arg) for arg in node.args)
-
-
-def _choose(node: Node, plus: bool) -> Node:
-    if node.op in (r"\pm", r"\mp"):
-        inner = _choose(node.args[0], plus)
-        return inner if plus == (node.op == r"\pm") else negative(inner)
-    return replace(node, args=tuple(_choose(arg, plus) for arg in node.args))
-
-
-def _each(node: Node) -> list[Node]:
-    if _count(node) > 4:
-        raise Unreadable("too many signs to choose")
-    if node.op == r"\pm":
-        return [sign for inner in _each(node.args[0]) for sign in (inner, negative(inner))]
-    made: list[tuple[Node, ...]] = [()]
-    for arg in node.args:
-        made = [(*before, choice) for before in made for choice in _each(arg)]
-    return [replace(node, args=args) for args in made]

@@ -7,7 +7,6 @@ not worked out (a derivative, an unknown function) has a drawn value for each va
 from __future__ import annotations
 
 import random
-import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -16,28 +15,31 @@ from math import comb, factorial, gcd, lcm
 import mpmath
 
 from r1lab.verifiers.errors import TooLarge, Unreadable
-from r1lab.verifiers.latex_grammar import Node
-
-MAX_EXPONENT = 10_000
-MAX_EXPONENT_OF_COMPLEX = 1_000
-"""Also of sums with letters: their powers are no answers, and expanding them is what hangs other engines."""
-MAX_FACTORIAL = 1_000
-MAX_TERMS = 2_000
-MAX_BITS = 40_000
-MAX_MAGNITUDE = 4_000
-"""Bits in front of the point of what is put into exp, sin, ...: their cost grows with it."""
-MAX_DIGITS = 1_000
-
-MP = mpmath.MPContext()
-MP.dps = 60
-_SMALL = MP.mpf(10) ** -30
-NUM_POINTS, MIN_POINTS = 6, 3
-
-Value = Fraction | mpmath.mpf | mpmath.mpc
-
-
-class Undefined(Unreadable):
-    """No value here: a division by zero, or an operation on infinity."""
+from r1lab.verifiers.formula_numbers import (
+    MAX_BITS,
+    MAX_EXPONENT,
+    MAX_EXPONENT_OF_COMPLEX,
+    MAX_FACTORIAL,
+    MAX_MAGNITUDE,
+    MAX_TERMS,
+    MP,
+    SMALL,
+    Undefined,
+    Value,
+    bits,
+    bounded,
+    exact,
+    exact_root,
+    finite,
+    gamma_of,
+    infinite,
+    logarithm,
+    minor,
+    opaque_value,
+    plain_root,
+    real,
+)
+from r1lab.verifiers.latex_nodes import Node, is_number
 
 
 @dataclass(frozen=True)
@@ -69,23 +71,6 @@ def _drawn(name: str, seed: int) -> Value:
     return value
 
 
-def symbols(node: Node) -> frozenset[str]:
-    """The names of letters that ``node`` depends on, and of what in it is not worked out."""
-    if node.op == "symbol":
-        return frozenset((node.name,))
-    found = frozenset().union(*(symbols(arg) for arg in node.args)) if node.args else frozenset()
-    if node.op in ("sum", "prod"):
-        return (symbols(node.args[0]) - {node.name}).union(*(symbols(arg) for arg in node.args[1:]))
-    if node.op == "bound":
-        kind, _, variable = node.name.partition(" ")
-        return found - {variable} | {kind}
-    return found | {node.name} if node.op == "opaque" else found
-
-
-def is_number(node: Node) -> bool:
-    return not symbols(node)
-
-
 def evaluate(node: Node, point: Point | None = None) -> Value:
     """Raises ``TooLarge`` or ``Undefined`` where there is no value."""
     point = point or Point(0, is_number(node))
@@ -98,66 +83,6 @@ def evaluate(node: Node, point: Point | None = None) -> Value:
     except OverflowError as error:
         raise TooLarge(str(error)) from error
     return value
-
-
-def real(value: Value) -> mpmath.mpf | mpmath.mpc:
-    return MP.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
-
-
-def infinite(value: Value) -> bool:
-    return not isinstance(value, Fraction) and bool(MP.isinf(value))
-
-
-def same_value(one: Value, other: Value) -> bool:
-    """Exactly, or to 30 digits where one is not rational."""
-    if isinstance(one, Fraction) and isinstance(other, Fraction):
-        return one == other
-    one, other = real(one), real(other)
-    if MP.isinf(one) or MP.isinf(other):
-        return bool(one == other)
-    gap, size = abs(one - other), max(abs(one), abs(other))
-    return bool(gap <= size * _SMALL)
-
-
-def zero(value: Value) -> bool:
-    return value == 0 or (not isinstance(value, Fraction) and bool(abs(value) < MP.mpf(10) ** -45))
-
-
-def same_expression(one: Node, other: Node) -> bool:
-    """Whether two expressions have one value wherever both have any."""
-    numeric = is_number(one) and is_number(other)
-    if numeric:
-        point = Point(0, True)
-        values = [evaluate(one, point), evaluate(other, point)]
-        return same_value(*values) or _both_cancel(one, other, point, values)
-    seen = 0
-    for seed in range(NUM_POINTS):
-        point = Point(seed, False)
-        values = []
-        for node in (one, other):
-            try:
-                values.append(evaluate(node, point))
-            except TooLarge:
-                raise
-            except Unreadable:
-                values.append(None)
-        if None in values:
-            if values != [None, None]:
-                return False
-            continue
-        if not same_value(*values) and not _both_cancel(one, other, point, values):
-            return False
-        seen += 1
-    return seen >= MIN_POINTS
-
-
-def _both_cancel(one: Node, other: Node, point: Point, values: list[Value]) -> bool:
-    """Whether both are zero but for rounding: what cancels grows smaller with the digits, what is small stays."""
-    if all(isinstance(value, Fraction) for value in values) or max(abs(real(value)) for value in values) > _SMALL:
-        return False
-    with MP.workdps(240):
-        sharper = evaluate(one, point), evaluate(other, point)
-    return all(abs(real(b)) <= abs(real(a)) * _SMALL for a, b in zip(values, sharper))
 
 
 def _value(node: Node, point: Point) -> Value:
@@ -181,7 +106,7 @@ def _number(node: Node, point: Point) -> Value:
 def _add(node: Node, point: Point) -> Value:
     total: Value = Fraction(0)
     for value in _args(node, point):
-        total = _bounded(total + value) if _exact(total, value) else real(total) + real(value)
+        total = bounded(total + value) if exact(total, value) else real(total) + real(value)
     return total
 
 
@@ -190,7 +115,7 @@ def _mul(node: Node, point: Point) -> Value:
         return -MP.inf
     total: Value = Fraction(1)
     for value in _args(node, point):
-        total = _bounded(total * value) if _exact(total, value) else real(total) * real(value)
+        total = bounded(total * value) if exact(total, value) else real(total) * real(value)
     return total
 
 
@@ -198,21 +123,7 @@ def _div(node: Node, point: Point) -> Value:
     one, other = _args(node, point)
     if other == 0:
         raise Undefined("a division by zero")
-    return _bounded(one / other) if _exact(one, other) else real(one) / real(other)
-
-
-def _exact(*values: Value) -> bool:
-    return all(isinstance(value, Fraction) for value in values)
-
-
-def _bits(value: Fraction) -> int:
-    return max(value.numerator.bit_length(), value.denominator.bit_length())
-
-
-def _bounded(value: Fraction) -> Value:
-    if _bits(value) > MAX_BITS:
-        raise TooLarge("a number of thousands of digits")
-    return value
+    return bounded(one / other) if exact(one, other) else real(one) / real(other)
 
 
 def _power(node: Node, point: Point) -> Value:
@@ -227,47 +138,21 @@ def _power(node: Node, point: Point) -> Value:
     if size > MAX_EXPONENT_OF_COMPLEX and (sum_of_letters or complex_sum):
         raise TooLarge("a power of a sum")
     if base == 0:
-        if not _exact(exponent) or exponent <= 0:
+        if not exact(exponent) or exponent <= 0:
             raise Undefined("a power of zero")
         return Fraction(0)
     if whole and isinstance(base, Fraction):
-        bits = _bits(base) * abs(int(exponent))
-        if bits <= MAX_BITS:
+        if bits(base) * abs(int(exponent)) <= MAX_BITS:
             return base ** int(exponent)
         if point.numeric:
             raise TooLarge("a power")
     if (
         isinstance(base, Fraction)
         and isinstance(exponent, Fraction)
-        and (root := _exact_root(base, exponent)) is not None
+        and (root := exact_root(base, exponent)) is not None
     ):
         return root
-    return _finite(real(base) ** (int(exponent) if whole else real(exponent)))
-
-
-def _exact_root(base: Fraction, exponent: Fraction) -> Fraction | None:
-    """4^{1/2}: rational where it is; None otherwise."""
-    if base <= 0 or exponent.denominator > 64 or _bits(base) * abs(exponent.numerator) > MAX_BITS:
-        return None
-    roots = [_whole_root(part, exponent.denominator) for part in (base.numerator, base.denominator)]
-    return Fraction(*roots) ** exponent.numerator if None not in roots else None
-
-
-def _whole_root(value: int, degree: int) -> int | None:
-    if value.bit_length() > 200:
-        return None
-    root = round(value ** (1 / degree))
-    return next((near for near in (root - 1, root, root + 1) if near >= 0 and near**degree == value), None)
-
-
-def _finite(value: Value) -> Value:
-    if isinstance(value, Fraction):
-        return value
-    if not MP.isfinite(value):
-        raise Undefined("no finite value")
-    if value and abs(MP.mag(value)) > 10 * MAX_BITS:
-        raise TooLarge("a number of thousands of digits")
-    return value
+    return finite(real(base) ** (int(exponent) if whole else real(exponent)))
 
 
 def _root(node: Node, point: Point) -> Value:
@@ -281,18 +166,8 @@ def _root(node: Node, point: Point) -> Value:
     odd = isinstance(degree, Fraction) and degree.denominator == 1 and degree.numerator % 2
     negative = isinstance(base, Fraction | mpmath.mpf) and base < 0
     if odd and negative:
-        return -_plain_root(-base, degree)
-    return _plain_root(base, degree)
-
-
-def _plain_root(base: Value, degree: Value) -> Value:
-    if (
-        isinstance(base, Fraction)
-        and isinstance(degree, Fraction)
-        and (root := _exact_root(base, 1 / degree)) is not None
-    ):
-        return root
-    return _finite(MP.sqrt(real(base)) if degree == 2 else real(base) ** (1 / real(degree)))
+        return -plain_root(-base, degree)
+    return plain_root(base, degree)
 
 
 def _factorial(node: Node, point: Point) -> Value:
@@ -303,7 +178,7 @@ def _factorial(node: Node, point: Point) -> Value:
         if value > MAX_FACTORIAL:
             raise TooLarge("a factorial")
         return Fraction(factorial(int(value)))
-    return _gamma_of(value, 1)
+    return gamma_of(value, 1)
 
 
 def _gamma(node: Node, point: Point) -> Value:
@@ -314,22 +189,16 @@ def _gamma(node: Node, point: Point) -> Value:
         if value > MAX_FACTORIAL:
             raise TooLarge("a factorial")
         return Fraction(factorial(int(value) - 1))
-    return _gamma_of(value, 0)
-
-
-def _gamma_of(value: Value, shift: int) -> Value:
-    if abs(value) > MAX_FACTORIAL:
-        raise TooLarge("a factorial")
-    return _finite(MP.gamma(real(value) + shift))
+    return gamma_of(value, 0)
 
 
 def _binomial(node: Node, point: Point) -> Value:
     top, bottom = _args(node, point)
     if abs(top) > MAX_FACTORIAL or abs(bottom) > MAX_FACTORIAL:
         raise TooLarge("a binomial coefficient")
-    if _exact(top, bottom) and top.denominator == bottom.denominator == 1 and top >= 0 and bottom >= 0:
+    if exact(top, bottom) and top.denominator == bottom.denominator == 1 and top >= 0 and bottom >= 0:
         return Fraction(comb(int(top), int(bottom)))
-    return _finite(MP.binomial(real(top), real(bottom)))
+    return finite(MP.binomial(real(top), real(bottom)))
 
 
 def _abs(node: Node, point: Point) -> Value:
@@ -343,7 +212,7 @@ def _rounded(node: Node, point: Point) -> Value:
     if isinstance(value, mpmath.mpc) or abs(value) > MP.mpf(10) ** 20:
         raise Undefined("not to be rounded")
     nearest = MP.nint(value)
-    value = nearest if abs(value - nearest) < _SMALL else MP.floor(value) if node.op == "floor" else MP.ceil(value)
+    value = nearest if abs(value - nearest) < SMALL else MP.floor(value) if node.op == "floor" else MP.ceil(value)
     return Fraction(int(value))
 
 
@@ -376,40 +245,18 @@ def _function(node: Node, point: Point) -> Value:
     if name == "log_log":
         if args[1] in (0, 1):
             raise Undefined("a logarithm to this base")
-        return _logarithm(*args)
+        return logarithm(*args)
     if name in ("log", "lg"):
-        return _logarithm(args[0], Fraction(10))
+        return logarithm(args[0], Fraction(10))
     if name == "exp" and abs(real(args[0])) > MAX_BITS:
         raise TooLarge("exp")
     if name in _PLAIN and len(args) == 1:
-        return _finite(_PLAIN[name](real(args[0])))
-    return _opaque_value(name, args, point.seed)
-
-
-def _logarithm(value: Value, base: Value) -> Value:
-    found = _finite(MP.ln(real(value)) / MP.ln(real(base)))
-    if _exact(value, base) and isinstance(found, mpmath.mpf) and abs(found) < 1000:  # log_2 8 is 3, exactly
-        near = Fraction(int(MP.nint(found)))
-        if base ** int(near) == value:
-            return near
-    return found
+        return finite(_PLAIN[name](real(args[0])))
+    return opaque_value(name, args, point.seed)
 
 
 def _opaque(node: Node, point: Point) -> Value:
-    return _opaque_value(node.name, [_value(arg, point) for arg in node.args], point.seed)
-
-
-def _opaque_value(name: str, args: list[Value], seed: int) -> Value:
-    key = " ".join([f"{seed} {name}", *(_digits(arg) for arg in args)])
-    return MP.mpf(zlib.crc32(key.encode()) + 2**31) / 2**32 + MP.mpf(zlib.adler32(key.encode())) / 2**40
-
-
-def _digits(value: Value) -> str:
-    value = real(value)
-    if isinstance(value, mpmath.mpc):
-        parts = [part if abs(part) > _SMALL * abs(value) else MP.mpf(0) for part in (value.real, value.imag)]
-        return "|".join(MP.nstr(part, 22) for part in parts)
-    return MP.nstr(value, 22)
+    return opaque_value(node.name, [_value(arg, point) for arg in node.args], point.seed)
 
 
 def _bound(node: Node, point: Point) -> Value:
@@ -419,23 +266,23 @@ def _bound(node: Node, point: Point) -> Value:
     variable = variable.removesuffix(" free")
     inner = point if free else point.with_value(variable, _drawn("bound", point.seed))
     args = [_value(node.args[0], inner), *(_value(arg, point) for arg in node.args[1:])]
-    return _opaque_value(f"{kind} {variable if free else ''}", args, point.seed)
+    return opaque_value(f"{kind} {variable if free else ''}", args, point.seed)
 
 
 def _sum(node: Node, point: Point) -> Value:
     low, high = (_value(arg, point) for arg in node.args[1:])
-    if not (_exact(low, high) and low.denominator == high.denominator == 1) or (
+    if not (exact(low, high) and low.denominator == high.denominator == 1) or (
         high - low > MAX_TERMS // 10 and not point.numeric
     ):
         inner = point.with_value(node.name, _drawn("bound", point.seed))
-        return _opaque_value(node.op, [_value(node.args[0], inner), low, high], point.seed)
+        return opaque_value(node.op, [_value(node.args[0], inner), low, high], point.seed)
     if high - low > MAX_TERMS:
         raise TooLarge("a sum")
     total: Value = Fraction(0 if node.op == "sum" else 1)
     for k in range(int(low), int(high) + 1):
         value = _value(node.args[0], point.with_value(node.name, Fraction(k)))
-        if _exact(total, value):
-            total = _bounded(total + value if node.op == "sum" else total * value)
+        if exact(total, value):
+            total = bounded(total + value if node.op == "sum" else total * value)
         else:
             total = real(total) + real(value) if node.op == "sum" else real(total) * real(value)
     return total
@@ -447,14 +294,7 @@ def _determinant(node: Node, point: Point) -> Value:
         raise Unreadable("a determinant")
     if len(rows) == 1:
         return rows[0][0]
-    return sum(((-1) ** j * rows[0][j] * _minor(rows, j) for j in range(len(rows))), MP.mpf(0))
-
-
-def _minor(rows: list[list[Value]], column: int) -> Value:
-    rest = [[cell for j, cell in enumerate(row) if j != column] for row in rows[1:]]
-    if len(rest) == 1:
-        return rest[0][0]
-    return sum(((-1) ** j * rest[0][j] * _minor(rest, j) for j in range(len(rest))), MP.mpf(0))
+    return sum(((-1) ** j * rows[0][j] * minor(rows, j) for j in range(len(rows))), MP.mpf(0))
 
 
 _OPERATIONS = {

@@ -3,6 +3,7 @@ r"""LaTeX text -> tokens: numbers, letters, commands, words in ``\text``; fonts 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from r1lab.verifiers.errors import Unreadable
@@ -24,6 +25,9 @@ SYMBOLS = frozenset(_SYMBOL_NAMES.split())
 _IGNORED_NAMES = "limits nolimits displaystyle textstyle scriptstyle left right middle quad qquad nonumber hfill"
 _FONT_NAMES = "boldsymbol bm mathit mathsf mathtt mathnormal operatorname textsf fbox boxed mathop hbox"
 _DROPPED = frozenset(f"{_IGNORED_NAMES} {_FONT_NAMES}".split())
+
+OPENERS = frozenset(("(", "[", r"\{", "{", r"\lfloor", r"\lceil", r"\langle"))
+CLOSERS = frozenset((")", "]", r"\}", "}", r"\rfloor", r"\rceil", r"\rangle"))
 
 _SPELLINGS = {
     "vert": "|", "lvert": "|", "rvert": "|", "mid": "|", "lbrace": r"\{", "rbrace": r"\}", "lbrack": "[", "rbrack": "]",
@@ -145,3 +149,28 @@ def _run(letters: str) -> list[tuple[str, str]]:
     if len(letters) > 4 and not looks_like_product(letters):
         return [("word", letters)]
     return [("letter", letter) for letter in letters]
+
+
+def closing(parts: Sequence[Token], start: int) -> int:
+    """The index of the token that closes the bracket at ``start``, of whatever kind: (1,2] is an interval."""
+    depth = 0
+    for i in range(start, len(parts)):
+        if parts[i].text in OPENERS and parts[i].kind in ("sign", "command"):
+            depth += 1
+        elif parts[i].text in CLOSERS and parts[i].kind in ("sign", "command"):
+            depth -= 1
+            if depth == 0:
+                return i
+    raise Unreadable("a bracket is not closed")
+
+
+def split(parts: Sequence[Token], *separators: str) -> list[Sequence[Token]]:
+    """``parts`` between separators that stand in no bracket."""
+    pieces, start, depth = [], 0, 0
+    for i, part in enumerate(parts):
+        if part.kind in ("sign", "command", "begin", "end"):
+            depth += (part.text in OPENERS or part.kind == "begin") - (part.text in CLOSERS or part.kind == "end")
+        if depth == 0 and part.text in separators and part.kind in ("sign", "command", "word"):
+            pieces.append(parts[start:i])
+            start = i + 1
+    return [*pieces, parts[start:]]

@@ -1,4 +1,4 @@
-r"""Is a mathematical answer equal to the gold answer: exact text, exact numbers, then math-verify.
+r"""Is a mathematical answer equal to the gold answer: exact text, exact numbers, then typed values.
 
 What counts as equal:
 
@@ -10,11 +10,15 @@ What counts as equal:
   but words that change or doubt the number (5 tenths, 5 wrong) are not.
 - Degrees by the setting ``degrees``: "unit" 90 degrees = 90; "angle" 90 degrees = pi/2. Inside sin, cos, ... an angle.
 - Percent by the setting ``percent``: "value" 50% = 0.5; "sign" 50% = 50, as if the sign were a unit; "either".
-- A name may stand before a value (``x = 3`` for 3; ``x = 1, x = 2`` for 1, 2); of a chain ``a = b = c`` every part
-  must be equal.
-- Words as text, letter case aside. Anything else as math-verify says: sets, intervals, tuples, matrices, formulas.
+- A name may stand before a value (``x = 3`` or ``|AB| = 3`` for 3; ``x = 1 or x = 2`` for 1, 2; ``(x, y) = (1, 2)``);
+  of a chain ``a = b = c`` every part must be equal, and of ``v \approx d`` the decimal must be v rounded.
+- Words as text, letter case aside; letters of formulas keep their case, primes and indices.
+- Values of one type: formulas with one value at every point, with units that do not contradict; tuples in order;
+  lists with each value as often as it is written, sets without; sets of real numbers by their members; equations that
+  are multiples of each other in the same letters; ratios. What is not certainly equal is not equal.
 
-What never counts: several candidates ("3 or 4"), unless the gold answer lists the same.
+What never counts: several candidates ("3 or 4"), unless the gold answer lists the same. A gold answer is read before
+texts are compared: one that cannot be read, or is too large, is a bad gold answer for every answer.
 """
 
 from __future__ import annotations
@@ -126,10 +130,13 @@ class MathChecker:
 
     def _by_value(self, found: str, gold: str) -> Score:
         """The verdict by typed values. The gold answer is read first, whatever the answer is."""
-        from r1lab.verifiers import formula_equal  # not on top: mpmath is for workers, who have it from the warm-up
+        from r1lab.verifiers import (  # not on top: mpmath is for workers, who have it from the warm-up
+            formula_equal,
+            formula_settle,
+        )
 
         try:
-            gold_value = formula_equal.value_of(gold, self.degrees)
+            gold_value = formula_settle.value_of(gold, self.degrees)
         except TooLarge:
             return _bad_gold("the gold answer is too large to evaluate")
         except Unreadable:
@@ -141,7 +148,7 @@ class MathChecker:
             return Score(1.0, reason="same text", extracted=found)
         rules = formula_equal.Rules(self._same_number, self._may_be_rounded, self._percent_readings)
         try:
-            same = formula_equal.same(gold_value, formula_equal.value_of(found, self.degrees), rules)
+            same = formula_equal.same(gold_value, formula_settle.value_of(found, self.degrees), rules)
         except TooLarge:
             return Score(0.0, reason="no readable answer: too large to evaluate", extracted=found)
         except Unreadable as error:

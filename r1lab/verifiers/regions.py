@@ -13,9 +13,10 @@ from itertools import pairwise
 import mpmath
 
 from r1lab.verifiers.errors import Unreadable
-from r1lab.verifiers.formula import Bracketed, Builder, Combined, Expression, Listed, Named, Relation, Value
-from r1lab.verifiers.formula_value import MP, Point, evaluate, is_number, real, same_value, symbols, zero
-from r1lab.verifiers.latex_grammar import Node, negative
+from r1lab.verifiers.formula_numbers import MP, real, same_value, zero
+from r1lab.verifiers.formula_types import Bracketed, Builder, Combined, Expression, Listed, Named, Relation, Value
+from r1lab.verifiers.formula_value import Point, evaluate
+from r1lab.verifiers.latex_nodes import Node, is_number, negative, symbols
 
 MAX_DEGREE = 12
 

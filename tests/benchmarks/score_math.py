@@ -2,7 +2,7 @@
 
 ``python tests/benchmarks/score_math.py --out scores.json``. Three workloads: grade-school answers as a run judges them
 (text and numbers decide in the process itself), the same with every answer sent to a worker and no two alike, and
-competition answers, which math-verify has to read.
+competition answers, which have to be read as formulas.
 """
 
 import argparse
