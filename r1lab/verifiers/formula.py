@@ -22,9 +22,10 @@ from r1lab.verifiers.formula_types import (
     Relation,
     Value,
 )
+from r1lab.verifiers.latex_cursor import MAX_DEPTH
 from r1lab.verifiers.latex_grammar import Grammar
 from r1lab.verifiers.latex_nodes import Node, in_degrees, matrix_rows
-from r1lab.verifiers.latex_tokens import CLOSERS, OPENERS, Token, closing, split, tokens
+from r1lab.verifiers.latex_tokens import CLOSERS, OPENERS, Token, bracket_depth, closing, split, tokens
 from r1lab.verifiers.names import is_derivative, is_name, tuple_name
 from r1lab.verifiers.quantity import read_quantity
 from r1lab.verifiers.units import UNIT_NAMES, canonical_unit, known_unit, unit_behind
@@ -49,8 +50,8 @@ class _Reader:
         self.text = _differentials(text)
         self.angles = angles or bool(_TRIGONOMETRY.search(text))
         self.parts = self._without_degrees(_spelled(tokens(self.text)))
-        if len(self.parts) > MAX_TOKENS:
-            raise Unreadable("too long")
+        if len(self.parts) > MAX_TOKENS or bracket_depth(self.parts) > MAX_DEPTH:
+            raise Unreadable("too long, or too many brackets in brackets")
 
     def value(self) -> Value:
         return self._listed(self.parts)

@@ -151,6 +151,14 @@ def _run(letters: str) -> list[tuple[str, str]]:
     return [("letter", letter) for letter in letters]
 
 
+def bracket_depth(parts: Sequence[Token]) -> int:
+    deepest = depth = 0
+    for part in parts:
+        depth += (part.text in OPENERS) - (part.text in CLOSERS)
+        deepest = max(deepest, depth)
+    return deepest
+
+
 def closing(parts: Sequence[Token], start: int) -> int:
     """The index of the token that closes the bracket at ``start``, of whatever kind: (1,2] is an interval."""
     depth = 0
