@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,20 @@ def training_sample(
     prompt = template.prompt_ids(question, tokenizer)
     completion = torch.tensor([*ids, turn.end], dtype=torch.int64)
     return TrainingSample(prompt, completion, torch.zeros(len(completion)), 0.0)
+
+
+def unlike_template(demonstration: Demonstration, template: Template, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Where what is learned is not what the model's own chat template writes, a sentence. Raises DataError."""
+    question, sample = demonstration.question, training_sample(demonstration, template, tokenizer)
+    opened = template.opened(question, tokenizer)
+    response = opened + template.completion(demonstration.response, opened)
+    whole = template.written(question, response, tokenizer)
+    learned = tokenizer.decode([*sample.prompt_ids, *sample.completion_ids], clean_up_tokenization_spaces=False)
+    if whole is None or whole.startswith(learned):
+        return []
+    place = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(learned, whole)))
+    found = f"learned: {learned[place:][:60]!r}, the template's: {whole[place:][:60]!r}"
+    return [f"A response is learned as it stands; the chat template would write it otherwise ({found})"]
 
 
 def batches(count: int, epochs: int, size: int, seed: int) -> list[list[int]]:

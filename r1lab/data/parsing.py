@@ -60,6 +60,10 @@ class Parsing:
         """None: the prompt is the configuration's own text."""
         return []
 
+    def written(self, question: Question, response: str, tokenizer: PreTrainedTokenizerBase) -> str | None:
+        """None: the model has no template of its own here."""
+        return None
+
     def gold_completion(self, question: Question, opened: str | None = None) -> str:
         """What a model of full marks writes after a prompt that has `opened`; None: the prefill.
 

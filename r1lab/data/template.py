@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
-from r1lab.data.chat import Turn, as_text, opening, remarks, tags_of, turn_of
+from r1lab.data.chat import DAY, Turn, as_text, chat_text, opening, remarks, tags_of, turn_of
 from r1lab.data.parsing import Parsing
 from r1lab.errors import ConfigError, DataError
 from r1lab.text.spans import TAGS
@@ -56,6 +56,10 @@ class Template(Protocol):
 
     def remarks(self, tokenizer: PreTrainedTokenizerBase) -> list[str]:
         """What a run should say of its prompts before it starts."""
+        ...
+
+    def written(self, question: Question, response: str, tokenizer: PreTrainedTokenizerBase) -> str | None:
+        """The whole conversation as the model's own template writes it; None where it has none."""
         ...
 
     def gold_completion(self, question: Question, opened: str | None = None) -> str:
@@ -160,10 +164,8 @@ class ChatTemplate(Parsing):
     suffix: str = ""
     """Follows the question's text as it stands, its own space or line break included."""
     examples: Sequence[Example] = ()
-    date: str = "2024-07-26"
-    """What a chat template that writes the date is told, so that prompts are the same on every day; ISO 8601.
-
-    The default is what Llama 3.1's writes where it finds no clock."""
+    date: str = DAY.isoformat()
+    """What a chat template that writes the date is told, so that prompts are the same on every day; ISO 8601."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -202,6 +204,11 @@ class ChatTemplate(Parsing):
     def remarks(self, tokenizer: PreTrainedTokenizerBase) -> list[str]:
         """What the tokenizer's chat template adds, and where its end token is another one."""
         return remarks(tokenizer, self.system, self.day)
+
+    def written(self, question: Question, response: str, tokenizer: PreTrainedTokenizerBase) -> str:
+        """The conversation with its response, as the chat template writes it. Raises DataError."""
+        turns = [*self.messages(question, tokenizer), {"role": "assistant", "content": response}]
+        return chat_text(tokenizer, turns, False, self.day)
 
     def messages(self, question: Question, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, str]]:
         """What is rendered: system, examples, the question; control tokens in the question are taken apart."""

@@ -15,6 +15,7 @@ from statistics import multimode
 from typing import TYPE_CHECKING
 
 from r1lab.characters import valid
+from r1lab.data.chat import DAY, chat_text
 from r1lab.data.digests import model_digests
 from r1lab.engines.base import Engine, Request, SamplingParams
 from r1lab.errors import ConfigError, R1LabError
@@ -108,7 +109,7 @@ class Judge:
         if not tokenizer.chat_template:
             return torch.tensor(tokenizer.encode(text), dtype=torch.int64)
         turns = [{"role": "user", "content": text}]
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        text = chat_text(tokenizer, turns, True, DAY)
         return torch.tensor(tokenizer.encode(text, add_special_tokens=False), dtype=torch.int64)
 
     def _verdict(self, completion: Completion, query: Query, code: str) -> Score:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from r1lab.data.chat import DAY, chat_text
 from r1lab.data.digests import model_digests
 from r1lab.data.preferences import ASPECTS
 from r1lab.errors import ConfigError, ModelError, R1LabError
@@ -188,7 +189,7 @@ def judged_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, response: str) -
     if not tokenizer.chat_template:
         return tokenizer.encode(f"{prompt}\n\n{response}{tokenizer.eos_token}")
     turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
-    return tokenizer.encode(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False)
+    return tokenizer.encode(chat_text(tokenizer, turns, False, DAY), add_special_tokens=False)
 
 
 def check_weights(source: str, dtype: str, kind: str, trust_remote_code: bool = False) -> None:

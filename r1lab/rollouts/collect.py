@@ -49,12 +49,14 @@ class Collector:
         (stream, index, sample), so a requeued or re-sharded run draws the same numbers. `tell` hears how many
         questions have their completions.
         """
-        prompts = [self.template.prompt_ids(question, self.tokenizer) for _, question in questions]
+        prompts, opened = [], []
+        for _, question in questions:
+            prompts.append(self.template.prompt_ids(question, self.tokenizer))
+            opened.append(self.template.opened(question, self.tokenizer))
         requests = [
             Request(prompt, tuple(seed_of(*stream, index, sample) for sample in range(group_size)))
             for (index, _), prompt in zip(questions, prompts)
         ]
-        opened = [self.template.opened(question, self.tokenizer) for _, question in questions]
         with Scoring(partial(self.rubric.score, step=step)) as scoring:
             for done, (place, completions) in enumerate(self.engine.generate(requests, params), start=1):
                 question, prompt = questions[place][1], prompts[place]

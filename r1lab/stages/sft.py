@@ -15,6 +15,7 @@ from r1lab.data.demonstrations import (
     demonstrations_file,
     read_demonstrations,
     training_sample,
+    unlike_template,
 )
 from r1lab.data.digests import data_digest
 from r1lab.data.template import Template
@@ -118,6 +119,9 @@ class SFTStage(PolicyStage):
                 raise faults[0]
             if faults:
                 context.say(f"Left out: {len(faults)} of {len(looked)} demonstrations looked at. {faults[0]}")
+            first = next(data[place] for place in looked if not self.fault(data[place], tokenizer))
+            for line in (*self.template.remarks(tokenizer), *unlike_template(first, self.template, tokenizer)):
+                context.say(line)
         return data
 
     def fault(self, shown: Demonstration, tokenizer: Any) -> DataError | None:

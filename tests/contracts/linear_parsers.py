@@ -60,7 +60,7 @@ def parsers() -> dict[str, Parser]:
     found |= {f"read_answer {rule}": partial(read_answer, rule=rule) for rule in RULES[2:]}
     found |= {
         "template stop": PlainTemplate(text="{question}", stop=["\nQ:", " =", "="], answer_rule="whole").parse,
-        "template completion": R1ZeroTemplate(prefill="<think>").completion,
+        "template completion": R1ZeroTemplate(prefill="So: ").completion,
         "numbers": NUMBER.findall,
         "parse_response": spans.parse_response,
         "summary": spans.summary,

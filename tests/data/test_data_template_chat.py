@@ -7,7 +7,7 @@ import pytest
 from chat_templates import FAMILIES
 
 from r1lab.data import chat
-from r1lab.data.demonstrations import training_sample
+from r1lab.data.demonstrations import training_sample, unlike_template
 from r1lab.data.template import ChatTemplate, Example, PlainTemplate, R1ZeroTemplate
 from r1lab.errors import ConfigError, DataError
 from r1lab.types import Demonstration, Question
@@ -164,6 +164,25 @@ def test_what_is_learned_is_what_the_chat_template_writes(name, response):
         whole = f"{PROMPTS['clock'].partition('<|im_start|>user')[0]}{whole[whole.index('<|im_start|>user') :]}"
     assert learned.replace("<think>\nHm.</think>", "") == whole[: whole.rindex(end) + len(end)]
     assert tokenizer.convert_tokens_to_ids(end) in template.stop_ids(tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("name", "response", "words"),
+    [
+        ("qwen2.5", TAGGED, ""),
+        ("qwen3", TAGGED, ""),
+        ("qwen3 thinks", TAGGED, ""),
+        ("llama3.1", "It is 7.", ""),
+        ("mistral", "It is 7.", ""),
+        ("gemma", "It is 7.", ""),
+        ("phi3", "It is 7.", ""),
+        ("deepseek-r1", TAGGED, "learned: '<think>"),  # shown as an earlier turn, it has no reasoning
+    ],
+)
+def test_what_the_chat_template_would_write_otherwise_is_said(name, response, words):
+    lines = unlike_template(Demonstration(QUESTION, response), ChatTemplate(), FAMILIES[name].tokenizer())
+    assert (not lines) if not words else words in lines[0]
+    assert unlike_template(Demonstration(QUESTION, response), R1ZeroTemplate(), FAMILIES[name].tokenizer()) == []
 
 
 def test_a_turn_that_ends_in_another_token_is_said():
