@@ -150,6 +150,8 @@ class _Reader:
         opener, closer, inside = parts[0].text, parts[-1].text, parts[1:-1]
         if inside and inside[0].kind == "begin" and inside[-1].kind == "end" and (matrix := _matrix(inside)):
             return matrix
+        if any(part.text == r"\choose" for part in inside):
+            return None
         if opener == "{" and closer == "}":
             return self._listed(inside) if inside else None
         if opener == r"\{" and closer == r"\}":

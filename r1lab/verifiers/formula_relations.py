@@ -18,7 +18,9 @@ def squeezed(name: str) -> str:
 
 
 def nodes_of(value: Relation) -> list[Node] | None:
-    if not all(isinstance(side, Expression) for side in value.sides):
+    """The sides as expressions; None where one is none, or has a unit, which this comparison would lose."""
+    expressions = all(isinstance(side, Expression) for side in value.sides)
+    if not expressions or any(side.unit not in ("", "degree") or side.percent for side in value.sides):
         return None
     return [side.node for side in value.sides]
 

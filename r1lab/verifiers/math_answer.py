@@ -109,7 +109,8 @@ class MathChecker:
         return self.degrees == "unit" or number.unit == gold.unit or "degree" not in (number.unit, gold.unit)
 
     def _by_number(self, number: Quantity, gold: Quantity, found: str) -> Score:
-        if not units_agree(number.unit, gold.unit):
+        percent_of_unit = (number.percent and gold.unit) or (gold.percent and number.unit)
+        if percent_of_unit or not units_agree(number.unit, gold.unit):
             return Score(0.0, reason="other unit", extracted=found)
         same = any(self._close(number, gold, applied) for applied in self._percent_readings)
         return Score(float(same), reason="same number" if same else "other number", extracted=found)

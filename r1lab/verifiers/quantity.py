@@ -47,6 +47,7 @@ _LATEX = [
         (r"(?<!\\)\\%", "%"),
         (r"\^ ?(?:\{\\circ\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])", r"^\\circ"),
         (r"\{([,:])\}", r"\1"),
+        (r"\{ ?\\(?:rm|bf|it) ([^{}]*)\}", r"\\text{\1}"),
         (r"\\text\{ ?(?:\\mu(?![A-Za-z])|µ|μ) ?", r"\\text{micro"),
         (r"<=|\\le(?:qslant)?(?![A-Za-z])", r"\\leq "),
         (r">=|\\ge(?:qslant)?(?![A-Za-z])", r"\\geq "),

@@ -72,7 +72,7 @@ def _combined(op: str, one: Region | None, other: Region | None) -> Region | Non
 
 
 def _bound(value: Value) -> mpmath.mpf | None:
-    if not isinstance(value, Expression) or not is_number(value.node):
+    if not isinstance(value, Expression) or not is_number(value.node) or value.unit not in ("", "degree"):
         return None
     bound = real(evaluate(value.node))
     return None if isinstance(bound, mpmath.mpc) else bound
