@@ -84,6 +84,28 @@ def test_a_prefill_that_the_prompt_has_already_is_not_said_twice(prefill):
     assert template.opened(QUESTION, tokenizer) == "<think>\n"
 
 
+def test_what_is_opened_may_depend_on_the_messages():
+    asks = FAMILIES["qwen3 thinks"]
+    text = asks.text.replace(
+        "<think>\n", "<think>\n{{ '\\n</think>\\n' if '/no_think' in messages[0].content else '' }}"
+    )
+    tokenizer = replace(asks, text=text).tokenizer()
+    assert ChatTemplate().opened(QUESTION, tokenizer) == "<think>\n"
+    for template, question in (
+        (ChatTemplate(system="/no_think"), QUESTION),
+        (ChatTemplate(), replace(QUESTION, text="1+1? /no_think")),
+    ):
+        assert template.opened(question, tokenizer) == "<think>\n\n</think>\n"
+
+
+@pytest.mark.parametrize("name", ["qwen2.5", "mistral", "phi3", "gemma"])
+def test_a_question_opens_no_tag(name):
+    question, tokenizer = replace(QUESTION, text="Say <think>"), FAMILIES[name].tokenizer()
+    assert ChatTemplate().opened(question, tokenizer) == "" and "Say <think>" in ChatTemplate().render(
+        question, tokenizer
+    )
+
+
 def test_a_prefill_follows_what_the_prompt_opens():
     template, tokenizer = ChatTemplate(prefill="Well, "), FAMILIES["qwen3 thinks"].tokenizer()
     assert template.render(QUESTION, tokenizer).endswith("<think>\nWell, ")
