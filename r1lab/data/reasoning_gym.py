@@ -85,6 +85,8 @@ class ReasoningGymSource:
         name = names[index % len(names)]
         for attempt in range(TRIES):
             entry = self._entry(name, seed_of(seed, name, index, attempt) % 2**31)
+            if entry is None:
+                continue
             text = entry["question"].strip()
             if split_of(text) == split:
                 digest = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -92,15 +94,20 @@ class ReasoningGymSource:
                 return Question(f"{name}-{digest}", text, str(entry["answer"]), "logic", source=name, details=details)
         raise DataError(f"No {split} question was found in {name}.", f"{TRIES} tries", "Widen its settings.")
 
-    def _entry(self, name: str, seed: int) -> Mapping[str, Any]:
+    def _entry(self, name: str, seed: int) -> Mapping[str, Any] | None:
+        """What a data set makes of a seed; None where its generator fails, as that of codeio does now and then."""
         try:
-            entry = self._module.create_dataset(name, seed=seed, size=1, **self.datasets[name])[0]
+            dataset = self._module.create_dataset(name, seed=seed, size=1, **self.datasets[name])
         except (ValueError, TypeError, AssertionError) as error:
             raise DataError(
                 f"reasoning-gym cannot make {name}.",
                 f"{type(error).__name__}: {error}, settings {dict(self.datasets[name])}",
                 "Choose a data set and settings from its GALLERY.md.",
             ) from error
+        try:
+            entry = dataset[0]
+        except Exception:
+            return None
         if entry["answer"] is None:
             raise DataError(f"{name} of reasoning-gym gives no gold answer.", "answer None", "Leave it out of the mix.")
         return entry

@@ -36,10 +36,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import marshal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -265,8 +267,13 @@ def _verdict(run: Run) -> dict[str, Any]:
 
 @cache
 def _program(call: str) -> str:
-    """A driver's text with those of the files that it builds on before it."""
+    """A driver with the files that it builds on: compiled for a Python like this one, and as text for any other."""
     folder = Path(__file__).parent
     names = ["code_values", "code_driver"] + ["assert_driver"] * (call == "run_asserts()")
     lines = "\n".join((folder / f"{name}.py").read_text(encoding="utf-8") for name in names).split("\n")
-    return "\n".join(line for line in lines if not line.startswith("from r1lab")) + f"\n{call}\n"
+    text = "\n".join(line for line in lines if not line.startswith("from r1lab")) + f"\n{call}\n"
+    code = marshal.dumps(compile(text, "program.py", "exec", dont_inherit=True))
+    return (
+        "import marshal, _frozen_importlib_external as importing\n"
+        f"exec(marshal.loads({code!r}) if importing.MAGIC_NUMBER == {MAGIC_NUMBER!r} else {text!r})\n"
+    )

@@ -5,9 +5,11 @@ other process and no file but the interpreter's. ``landlock``: the warden is an 
 are bound by seccomp and limits, and by Landlock where the kernel has it; the second way needs it. A way that fails
 one attack is not used; where none is left, nothing runs.
 
-What remains: the second way lets a program ask whether a file exists, how large and how old it is, never what is in
-it; where it runs as the caller's user, a program can open its own standard streams again. Both ways share the
-machine's kernel, clock and processors with the program.
+What remains visible by the second way, never the content of a file: whether a file exists, its size, owner and times;
+where a symbolic link leads; which processes exist and whose they are; when library files were last read, which other
+programs may have caused. Where it runs as the caller's user, a program can open its own standard streams again. By the
+first way there are no other files and processes to see. Both ways share the machine's kernel, clock, memory and
+processors with the program, which can read its name, load and size.
 """
 
 from __future__ import annotations

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from code_questions import WAYS, asserts, checker, function, outcome, program
+from code_questions import LIMITS, WAYS, asserts, checker, function, outcome, program
 
 from r1lab.errors import SandboxError
+from r1lab.verifiers import code_tests
 from r1lab.verifiers.code_answer import extract_code, same_text, same_value
 from r1lab.verifiers.code_values import decode, encode_argument, encode_result
 from r1lab.verifiers.sandbox import LocalSandbox
@@ -148,6 +149,15 @@ def test_hostile_blocks_are_read_in_linear_time():
 def test_a_program_may_end_itself(isolated, end, expect):
     question = program({"4 5\n": "9\n"}, SUM)
     assert outcome(CHECKER(f"```python\nimport sys\n{SUM}{end}\n```", question)) == expect
+
+
+def test_a_driver_runs_as_text_where_python_is_another(isolated):
+    call = json.dumps(
+        {"source": "def f(x): return 2 * x", "entry_point": "f", "calls": [{"t": [{"t": [4]}, {"d": []}]}]}
+    )
+    driver = code_tests._program("answer_calls()")
+    outputs = [LocalSandbox(WAYS)(text, call, LIMITS).stdout for text in (driver, driver.replace("== b'", "== b'x"))]
+    assert outputs == ['\nr1lab outcome [0, "value", 8]\n'] * 2
 
 
 def test_exit_in_a_function_is_no_result(isolated):

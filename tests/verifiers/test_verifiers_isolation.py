@@ -44,6 +44,38 @@ def test_all_attacks_fail(warden):
         assert Path(folder, "secret").stat().st_mode & 0o777 == 0o666
 
 
+SEEN = """
+import os, sys
+def seen(look):
+    try:
+        return str(look())
+    except OSError:
+        return "nothing"
+link, file, pid = {link!r}, {file!r}, {pid!r}
+print(seen(lambda: os.readlink(link)), seen(lambda: os.stat(file).st_size))
+print(seen(lambda: os.stat(f"/proc/{{pid}}").st_uid))
+print(seen(lambda: os.stat(os.__file__).st_atime != 0))
+for look in (lambda: os.listdir("/proc"), lambda: os.readlink(f"/proc/{{pid}}/exe"), lambda: os.listdir(link + "/..")):
+    print(seen(look))
+for name in ("cmdline", "environ", "maps", "status"):
+    print(seen(lambda: open(f"/proc/{{pid}}/{{name}}").read()))
+"""
+
+
+def test_what_remains_visible_is_what_the_module_says(warden, request):
+    """By way of landlock: where a link leads, a file's size, a process's owner; by bubblewrap neither."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        link, file = Path(folder, "link"), Path(folder, "file")
+        link.symlink_to("somewhere")
+        file.write_text("secret", encoding="utf-8")
+        program = SEEN.format(link=str(link), file=str(file), pid=os.getpid())
+        first, owner, library, *rest = warden.run(program, "", LIMITS).stdout.splitlines()
+    hidden = "bubblewrap" in request.node.name
+    assert (first, owner) == (("nothing nothing", "nothing") if hidden else ("somewhere 6", str(os.getuid())))
+    assert library == "True" and rest == ["nothing"] * 7
+
+
 # What the self-test finds when one of the locks is missing: it has teeth.
 HOLES = [
     (
