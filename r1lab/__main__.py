@@ -1,5 +1,16 @@
-"""python -m r1lab"""
+"""python -m r1lab, and the console command r1lab: whatever comes, it ends with a sentence."""
 
-from r1lab.cli import main
+from r1lab import processes, terminal
 
-main()
+
+def main() -> None:
+    """Makes the terminal and the signals ready, then goes through the door, whose imports take a while."""
+    terminal.prepare()
+    with processes.stoppable():
+        from r1lab import cli
+
+        cli.main()
+
+
+if __name__ == "__main__":
+    main()

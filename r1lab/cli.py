@@ -10,8 +10,9 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from r1lab import processes
+from r1lab.characters import shown
 from r1lab.config import nodes, paths, schema
-from r1lab.errors import R1LabError, Terminated
+from r1lab.errors import R1LabError
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -33,20 +34,16 @@ def run(config: DictConfig) -> None:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
         stop(error)
-    except (KeyboardInterrupt, Terminated) as end:
-        if processes.is_first():
-            print("\nStopped. The same command goes on from the last checkpoint.", file=sys.stderr)
-        sys.exit(143 if isinstance(end, Terminated) else 130)
 
 
 def stop(error: R1LabError) -> None:
     """Says what is wrong and leaves with 1."""
-    print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+    print(shown(f"\n{type(error).__name__}: {error}"), file=sys.stderr)
     sys.exit(1)
 
 
 def main() -> None:
-    """The console command `r1lab`, and `python -m r1lab`."""
+    """Reads the command line and runs what it says."""
     processes.look_for_garbage_seldom()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     asked_for_all = os.environ.get(FULL_ERROR)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from r1lab import processes
+from r1lab import processes, terminal
+from r1lab.characters import shown
 from r1lab.stages.plan import state
 from r1lab.stages.run import Run
 
@@ -14,7 +15,7 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
     run = Run.of(config, overrides)
     if config.plan:
         if processes.is_first():
-            print(run.stage.graph() or f"stage={run.name} {run.address}: {state(run)}")
+            terminal.tell(run.stage.graph() or f"stage={run.name} {run.address}: {state(run)}")
         return
     if not processes.is_first():
         run.join()
@@ -23,8 +24,9 @@ def launch(config: DictConfig, overrides: list[str]) -> None:
         folder = run.newest.folder
         print("This run is finished; run.resume=never would do it again.")
         report = folder / "report.txt"
-        print(report.read_text(encoding="utf-8") if report.exists() else f"Its report is not there any more: {report}")
+        gone = f"Its report is not there any more: {report}"
+        terminal.tell(report.read_text(encoding="utf-8", errors="replace") if report.exists() else gone)
     else:
         run.check_inputs()
         folder = run.work(overrides)
-    print(folder)
+    print(shown(str(folder)))

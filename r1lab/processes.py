@@ -5,9 +5,11 @@ A launcher that starts all of them itself (torchrun, Slurm) is recognised by wha
 
 from __future__ import annotations
 
+import _thread
 import gc
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +18,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import Any
 
+from r1lab import terminal
+from r1lab.characters import shown
 from r1lab.errors import R1LabError, Terminated, TrainingError
 
 WAITS = "R1LAB_WAITS"
@@ -25,6 +30,11 @@ LAUNCHERS = ("RANK", "LOCAL_RANK", "SLURM_NTASKS")
 """What those leave in the environment who start every process themselves."""
 ALLOCATIONS = 100_000
 """Objects after which Python looks for circles of garbage; its own 700 cost a tenth of the time that imports take."""
+ENDINGS = {KeyboardInterrupt: signal.SIGINT, Terminated: signal.SIGTERM}
+"""What is raised for the signals that end a run."""
+IMPORTS = "<frozen importlib._bootstrap>"
+AGAIN_SECONDS = 0.05
+"""After which a signal is sent again that came at a bad moment."""
 POLL_SECONDS = 1.0
 """How often it is looked whether the ranks of other machines are through."""
 THROUGH = 96
@@ -69,6 +79,59 @@ def wait_for(missing: Callable[[], int], what: str, say: Callable[[str], None]) 
 def look_for_garbage_seldom() -> None:
     """To be called before the imports, which make a million objects that all stay."""
     gc.set_threshold(ALLOCATIONS)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Ctrl-C and SIGTERM, whenever they come, end the process with a sentence, and with 130 and 143."""
+    for number in ENDINGS.values():
+        signal.signal(number, _end)
+    sys.unraisablehook = _unraisable
+    try:
+        yield
+    except BaseException as error:
+        number = _asked_by(error)
+        if number is None:
+            raise
+        for each in ENDINGS.values():
+            signal.signal(each, signal.SIG_IGN)  # it ends already
+        if is_first():
+            print("\nStopped. The same command goes on from the last checkpoint.", file=sys.stderr, flush=True)
+        sys.exit(128 + number)
+
+
+def _end(number: int, frame: Any) -> None:
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTS:  # modules written in C forget what is raised while they are imported
+            _send_again(number)
+            return
+        frame = frame.f_back
+    _ending.set()
+    raise next(kind for kind, each in ENDINGS.items() if each == number)
+
+
+def _asked_by(error: BaseException | None) -> int | None:
+    """The signal for which an error has come, which may be one of what was being ended; None where none did."""
+    while error is not None and type(error) not in ENDINGS:
+        error = error.__cause__ or error.__context__
+    return ENDINGS.get(type(error))
+
+
+def _unraisable(forgotten: Any) -> None:
+    """A signal that came while Python ran a finalizer or a callback would be forgotten: it is sent once more."""
+    number = ENDINGS.get(forgotten.exc_type)
+    if number is None:
+        sys.__unraisablehook__(forgotten)
+    else:
+        _send_again(number)
+
+
+def _send_again(number: int) -> None:
+    def send() -> None:
+        time.sleep(AGAIN_SECONDS)
+        os.kill(os.getpid(), number)
+
+    _thread.start_new_thread(send, ())  # threading's own lock may be held by what the signal came into
 
 
 @contextmanager
@@ -152,7 +215,7 @@ class _Others:
     def _watch(self) -> None:
         while not self._ended.wait(0.5):
             for rank, process in enumerate(self._processes, start=1):
-                if process.poll() not in (None, THROUGH):
+                if process.poll() not in (None, THROUGH) and not _ending.is_set():
                     told = f"Rank {rank} of this machine ended with {process.returncode}: the run cannot go on."
                     print(f"\n{told} The same command goes on from the last checkpoint.", file=sys.stderr, flush=True)
                     if not self._ended.wait(GRACE_SECONDS):
@@ -163,17 +226,17 @@ class _Others:
 
 def main() -> None:
     """Another process of a run: gets ready, does the work it is sent, and ends with the one that started it."""
+    terminal.prepare()
     look_for_garbage_seldom()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     work = pickle.load(sys.stdin.buffer)
     for name in sys.argv[1:]:
         import_module(name)
-    try:
-        work()
-    except R1LabError as error:
-        sys.exit(f"\n{type(error).__name__}: {error}")
-    except Terminated:
-        sys.exit(143)
+    with stoppable():
+        try:
+            work()
+        except R1LabError as error:
+            sys.exit(shown(f"\n{type(error).__name__}: {error}"))
     sys.exit(THROUGH)
 
 
@@ -185,6 +248,8 @@ def _meet_first() -> None:
     _met = True
 
 
+_ending = threading.Event()
+"""Whether a signal has come to end this process: that others fail meanwhile is no news."""
 _met = False
 """Whether this process has met the first one: it need not do so again."""
 

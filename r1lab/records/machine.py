@@ -36,7 +36,9 @@ def machine() -> dict[str, Any]:
 def _git(root: Path, *words: str) -> str | None:
     """Return what git answers, or None where there is no git or it refuses this checkout."""
     try:
-        answer = subprocess.run(["git", "-C", str(root), *words], capture_output=True, timeout=20)
+        answer = subprocess.run(
+            ["git", "--no-optional-locks", "-C", str(root), *words], capture_output=True, timeout=20
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.decode(errors="replace").strip() if answer.returncode == 0 else None

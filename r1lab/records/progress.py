@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from r1lab.characters import shown
+
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.progress import Progress as Bar
@@ -31,7 +33,7 @@ class Progress:
     """How far a run is: the step, its newest numbers, the time left; shows nothing by itself."""
 
     def __init__(self, total: int, title: str, columns: Mapping[str, str], first: int):
-        self.total, self.title, self.columns, self.first = total, title, columns, first
+        self.total, self.title, self.columns, self.first = total, shown(title), columns, first
         self.step, self._values, self._started = first, {}, time.perf_counter()
         self._aside = ""
 
@@ -41,7 +43,7 @@ class Progress:
 
     def aside(self, text: str) -> None:
         """Say what is done between two steps ("evaluating 40/200"); the next step takes it away."""
-        self._aside = text
+        self._aside = shown(text)
         self.show_aside()
 
     def update(self, step: int, **values: float | None) -> None:
@@ -75,7 +77,7 @@ class LiveProgress(Progress):
     def __init__(self, total: int, title: str, columns: Mapping[str, str], first: int, live: "Live", bar: "Bar"):
         super().__init__(total, title, columns, first)
         self._live, self._bar = live, bar
-        self._task = bar.add_task(title, total=total, completed=first, left="")
+        self._task = bar.add_task(self.title, total=total, completed=first, left="")
         self.show()
 
     def show(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 from r1lab.artifacts.address import output_address
 from r1lab.artifacts.store import Artifact, Store
+from r1lab.characters import shown
 from r1lab.config.reference import reference, references
 from r1lab.disk import replacing
 from r1lab.records.loggers import Tracker
@@ -67,13 +68,13 @@ class Context:
         """The last words of a stage, kept as report.txt: a finished run shows them again."""
         if self.first_rank:
             with replacing(self.folder / "report.txt") as beside:
-                beside.write_text(text + "\n", encoding="utf-8")
+                beside.write_text(shown(text) + "\n", encoding="utf-8")
         self.say(text)
 
     def say(self, text: str) -> None:
         """A line for the person at the terminal, from one process only."""
         if self.first_rank:
-            print(text, flush=True)
+            print(shown(text), flush=True)
 
 
 class Stage(Protocol):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from r1lab.artifacts.store import CARD, MANIFEST, Store
+from r1lab.characters import shown
 from r1lab.config.reference import references
 from r1lab.disk import Lock, replacing
 from r1lab.stages.base import Context
@@ -44,7 +45,8 @@ def store_policy(
         from r1lab.training.checkpoint import copy_policy
 
         copy_policy(checkpoint, folder)
-        (folder / CARD).write_text(card(context, description, context.parents(base), scores, seconds), encoding="utf-8")
+        text = card(context, description, context.parents(base), scores, seconds)
+        (folder / CARD).write_text(text, encoding="utf-8")
 
     return context.put("policy", build, base).path
 
@@ -52,7 +54,7 @@ def store_policy(
 def add_scores(folder: Path, found: str) -> None:
     """Writes on the card of a stored policy what an evaluation has found, once; a folder that has no card stays."""
     with suppress(OSError, ValueError, KeyError), Lock.take(folder.with_name(f"{folder.name}.lock"), wait=True):
-        text = (folder / CARD).read_text(encoding="utf-8")
+        text, found = (folder / CARD).read_text(encoding="utf-8"), shown(found)
         stated = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
         above, heading, below = text.partition("\n## Recipe")
         if heading and found not in above and CARD not in stated:
@@ -62,8 +64,8 @@ def add_scores(folder: Path, found: str) -> None:
 
 def base_card(description: str, recipe: Mapping[str, Any], loss: float) -> str:
     """The text of a local base's card."""
-    shown = {key: value for key, value in recipe.items() if key != "template"}
-    sections = {"Scores": f"Loss: {loss:.3f}", "Recipe and data": _json(shown), "Use": LOAD}
+    told = {key: value for key, value in recipe.items() if key != "template"}
+    sections = {"Scores": f"Loss: {loss:.3f}", "Recipe and data": _json(told), "Use": LOAD}
     return _page(f"{description[0].upper()}{description[1:]}", [], sections)
 
 
@@ -92,7 +94,7 @@ def card(
 
 def _page(title: str, told: Sequence[str], sections: Mapping[str, str]) -> str:
     parts = [f"# {title}", *told, *(f"## {name}\n\n{text}" for name, text in sections.items())]
-    return HEAD + "\n\n".join(parts) + "\n"
+    return HEAD + shown("\n\n".join(parts)) + "\n"
 
 
 def _json(found: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ _OWN_USERS = 1_000_000_000
 
 _BOOT = """
 import sys, types
-for name, text in {modules!r}:
+for name, text in {modules!a}:
     module = sys.modules[name] = types.ModuleType(name)
     exec(compile(text, name, "exec"), module.__dict__)
 module.main({fd})

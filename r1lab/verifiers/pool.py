@@ -240,9 +240,9 @@ class _Nursery:
         self._workers.clear()  # those of a nursery that died are dead with it
         self._control, theirs = socket.socketpair()
         code = (
-            f"import sys; sys.path[:] = {sys.path!r}\n"
+            f"import sys; sys.path[:] = {sys.path!a}\n"
             f"from r1lab.verifiers.worker import main\n"
-            f"main({theirs.fileno()}, {self._preload!r}, {self._memory_bytes!r})"
+            f"main({theirs.fileno()}, {self._preload!a}, {self._memory_bytes!r})"
         )
         command = [sys.executable, "-c", code]
         self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)

@@ -10,7 +10,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "r1lab"
 FLOORS = [
     ["characters"],
     ["types", "errors", "ranks"],
-    ["disk", "processes"],
+    ["disk", "terminal"],
+    ["processes"],
     ["functional", "text", "config"],
     ["models", "verifiers", "records", "artifacts"],
     ["data", "engines"],
