@@ -49,7 +49,7 @@ class _Reader:
     def __init__(self, text: str, angles: bool) -> None:
         self.text = _differentials(text)
         self.angles = angles or bool(_TRIGONOMETRY.search(text))
-        self.parts = self._without_degrees(_spelled(tokens(self.text)))
+        self.parts = self._without_degrees(_with_thousands(_spelled(tokens(self.text))))
         if len(self.parts) > MAX_TOKENS or bracket_depth(self.parts) > MAX_DEPTH:
             raise Unreadable("too long, or too many brackets in brackets")
 
@@ -80,8 +80,6 @@ class _Reader:
             return _flat(Listed(tuple(self._listed([p for p in line if not p.is_sign("&")]) for line in lines)))
         for joint, signs in (("or", _OR), ("and", _AND), (",", (",", ";"))):
             pieces = split(parts, *signs)
-            if joint == "," and len(pieces) > 1 and _is_thousands(parts):
-                continue
             if len(pieces) > 1:
                 pieces = [piece[1:] if piece and piece[0].is_sign(",") else piece for piece in pieces]
                 pieces = [piece[:-1] if piece and piece[-1].is_sign(",") else piece for piece in pieces]
@@ -259,14 +257,33 @@ def _relation_signs(parts: Sequence[Token]) -> list[tuple[int, str]]:
     return found
 
 
-def _is_thousands(parts: Sequence[Token]) -> bool:
-    """Whether every comma stands within a number: 12,000\\pi is one value."""
-    commas = [i for i, part in enumerate(parts) if part.is_sign(",")]
-    return bool(commas) and not any(p.is_sign(";") for p in parts) and all(
-        0 < i < len(parts) - 1 and parts[i - 1].kind == parts[i + 1].kind == "number" and not parts[i].spaced
-        and not parts[i + 1].spaced and len(parts[i + 1].text.partition(".")[0]) == 3 and len(parts[i - 1].text) <= 3
-        and parts[i - 1].text != "0"
-        for i in commas
+def _with_thousands(parts: list[Token]) -> list[Token]:
+    """12,000 as one number outside brackets, unless commas without a space part values there, too: 1,2,300."""
+    depth, commas = 0, []
+    for i, part in enumerate(parts):
+        depth += (part.text in OPENERS) - (part.text in CLOSERS)
+        commas += [i] if depth == 0 and part.is_sign(",") and i < len(parts) - 1 else []
+    inside = {i for i in commas if _groups_digits(parts, i)}
+    if not inside or any(not parts[i + 1].spaced for i in commas if i not in inside):
+        return parts
+    made: list[Token] = []
+    for i, part in enumerate(parts):
+        if i in inside:
+            continue
+        if i - 1 in inside:
+            made[-1] = replace(made[-1], text=made[-1].text + part.text, end=part.end)
+        else:
+            made.append(part)
+    return made
+
+
+def _groups_digits(parts: Sequence[Token], comma: int) -> bool:
+    """Whether the comma stands between up to three digits and three digits, without a space."""
+    before, behind = parts[comma - 1], parts[comma + 1]
+    return (
+        comma > 0 and before.kind == behind.kind == "number" and not (parts[comma].spaced or behind.spaced)
+        and len(behind.text.partition(".")[0]) == 3 and len(before.text) <= 3 and before.text.isdigit()
+        and (before.text[0] != "0" or (comma > 1 and parts[comma - 2].is_sign(",")))
     )  # fmt: skip
 
 

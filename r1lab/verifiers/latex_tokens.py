@@ -16,6 +16,8 @@ _FUNCTION_NAMES = (
 )
 FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 """Names that stand before an argument, with or without a backslash."""
+_PLAIN_FUNCTIONS = frozenset(f"{_FUNCTION_NAMES.partition(' det ')[0]} sqrt pi infty".split())
+"""Those of them that are read without a backslash; tr and Im are products."""
 _SYMBOL_NAMES = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho varrho "
     "sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega "
@@ -142,7 +144,7 @@ def _upright(text: str) -> list[tuple[str, str]]:
 
 def _run(letters: str) -> list[tuple[str, str]]:
     """Letters in a row: the name of a function, a product, or a word, which is no mathematics."""
-    if letters in FUNCTIONS or letters in ("sqrt", "pi", "infty"):
+    if letters in _PLAIN_FUNCTIONS:
         return _command(letters)
     if letters in ("or", "and"):
         return [("word", letters)]

@@ -92,7 +92,8 @@ def _name(word: str, upright: bool, first: bool) -> str | None:
     if word in _MEGA:
         return None
     lower = word.lower()
-    if (known := known_unit(lower)) is not None:
+    plain_case = word.islower() or word.isupper() or word.istitle() or len(word) > 3 or lower == "kwh"
+    if plain_case and (known := known_unit(lower)) is not None:
         return known
     if lower in _SHORT_WORDS and not first:
         return lower
