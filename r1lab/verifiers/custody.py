@@ -178,8 +178,9 @@ class _Streams:
 def _ending(exceeded: Ending | None, status: int, cpu_share: float) -> Ending:
     """How a run ended; ``cpu_share``: processor seconds used, of those allowed."""
     killed = os.WIFSIGNALED(status)
-    # the kernel kills at a whole second by a coarser clock than the one that is read afterwards
-    if cpu_share > 1 or (exceeded is None and killed and os.WTERMSIG(status) == signal.SIGKILL and cpu_share > 0.9):
+    # the kernel kills at a whole second by a coarser clock than the one that is read afterwards, on a busy machine a
+    # much coarser one; a program has no other way to be killed by this signal than memory that the machine lacks
+    if cpu_share > 1 or (exceeded is None and killed and os.WTERMSIG(status) == signal.SIGKILL and cpu_share > 0.5):
         return Ending.TIME
     return exceeded or (Ending.KILLED if killed else Ending.EXITED)
 

@@ -22,16 +22,18 @@ from r1lab.verifiers.sandbox import LocalSandbox
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = Limits(cpu_seconds=1.0, wall_seconds=5.0, memory_bytes=1 << 27, output_bytes=1 << 16)
 NOBODY = 65534
-LOCAL = LocalSandbox(WAYS)
+LOCAL = LocalSandbox(())
 
 
-@pytest.fixture(autouse=True, scope="module")
-def isolated():
-    """Skip where nothing isolates; end the warden of these tests."""
+@pytest.fixture(autouse=True, scope="module", params=WAYS)
+def isolated(request):
+    """Each way to isolate in turn, skipped where it is not to be had; end the warden of its tests."""
+    global LOCAL
+    LOCAL = LocalSandbox((request.param,))
     try:
         yield LOCAL.way
     except SandboxError as error:
-        pytest.skip(f"nothing here isolates: {error}")
+        pytest.skip(f"{request.param} is not to be had here: {error}")
     LOCAL.close()
 
 
@@ -120,7 +122,7 @@ except Exception as error:
     print(type(error).__name__, error.found)
 """
     )
-    code = code.format(root=str(ROOT), ways=WAYS)
+    code = code.format(root=str(ROOT), ways=LOCAL.ways)
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout
     assert out.startswith("5\n") and "SandboxError" in out and "raise its bound" in out
 
@@ -224,12 +226,12 @@ def test_nothing_is_left_behind():
         "bytearray(1 << 30)",
     ]
     run("print()")
-    warden = sandbox._wardens[(os.getpid(), WAYS)]
+    warden = sandbox._wardens[(os.getpid(), LOCAL.ways)]
     user = os.stat(f"/proc/{warden._process.pid}").st_uid
     before = snapshot(user)
     for i in range(200):
         run(hostile[i % len(hostile)])
-    assert sandbox._wardens[(os.getpid(), WAYS)] is warden and warden.alive
+    assert sandbox._wardens[(os.getpid(), LOCAL.ways)] is warden and warden.alive
     assert not children_of(warden._process.pid) or LOCAL.way == "bubblewrap"
     after = snapshot(user)
     assert after["files"] == before["files"] and after["fds"] == before["fds"]
@@ -261,7 +263,7 @@ local("while True: pass", "", Limits(60, 60, 1 << 27, 1 << 16))
 
 
 def test_nothing_outlives_a_killed_parent():
-    code = ORPHAN.format(root=str(ROOT), ways=WAYS)
+    code = ORPHAN.format(root=str(ROOT), ways=LOCAL.ways)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         warden = int(parent.stdout.readline())
         deadline = time.monotonic() + 5
@@ -273,7 +275,7 @@ def test_nothing_outlives_a_killed_parent():
 
 def test_a_killed_warden_is_said_and_replaced():
     run("print()")
-    warden = sandbox._wardens[(os.getpid(), WAYS)]
+    warden = sandbox._wardens[(os.getpid(), LOCAL.ways)]
     threading.Timer(0.3, warden._process.kill).start()
     with pytest.raises(SandboxError, match="does not count"):
         run("import time; time.sleep(5)")
