@@ -22,6 +22,7 @@ from r1lab.stages.dropped import tell_dropped
 from r1lab.stages.gold import NUM_EXAMPLES, NUM_GOLD, check_aspects, tell_golds
 from r1lab.stages.policy import ModelChoice
 from r1lab.stages.policy_stage import PolicyStage
+from r1lab.training.mismatch import MismatchLevels
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
 from r1lab.training.strategy import Strategy
@@ -72,6 +73,7 @@ class RLStage(PolicyStage):
     checkpoint_steps: int
     keep_checkpoints: int
     fault_budget: FaultBudget
+    mismatch: MismatchLevels
 
     def __post_init__(self):
         lowest = {"max_steps": 1, "ref_refresh_steps": 0, "checkpoint_steps": 1, "keep_checkpoints": 2}
@@ -107,6 +109,10 @@ class RLStage(PolicyStage):
         if (pools := self.mix.difficulty) and pools.reward not in self.rewards:
             faults.append(f"mix.difficulty.reward={pools.reward}: the rewards are {', '.join(self.rewards)}.")
         return faults
+
+    def identity(self, config: Mapping[str, Any]) -> Any:
+        """As of other stages; the levels of an alarm change no number."""
+        return {key: value for key, value in super().identity(config).items() if key != "mismatch"}
 
     @property
     def phases(self) -> range:
@@ -176,6 +182,7 @@ class RLStage(PolicyStage):
         from r1lab.records.aside import Aside
         from r1lab.records.progress import RL_COLUMNS, track
         from r1lab.rollouts.collect import Collector
+        from r1lab.stages.mismatch_watch import MismatchWatch
         from r1lab.stages.watch import Checkpointer, Evaluator, Recorder, RunTables
         from r1lab.training.checkpoint import Checkpoints
         from r1lab.training.grpo import GRPOModule, Phases, Recipe
@@ -197,6 +204,12 @@ class RLStage(PolicyStage):
             engine = self.engine(policy=policy, pad_id=tokenizer.pad_token_id)
             collector = Collector(engine, tokenizer, self.template, rubric)
             recipe = Recipe(self.plan, self.objective, self.selection, self.optim, self.ref_refresh_steps)
+
+            def tell(alarm: str) -> None:
+                context.say(alarm)
+                if context.first_rank:
+                    context.record.update(mismatch_alarm=alarm)
+
             module = GRPOModule(policy, collector, recipe, context.seed, self.mix.start())
             if state:
                 module.go_on(state)
@@ -209,6 +222,7 @@ class RLStage(PolicyStage):
             callbacks = [
                 FitMemory(group, self.plan.microbatch_tokens, self.plan.activation_checkpointing, context.say),
                 Recorder(tables, aside, rubric, self.fault_budget, progress, mirror),
+                MismatchWatch(self.mismatch, aside, tell),
                 Evaluator(
                     tables,
                     self.evaluation,

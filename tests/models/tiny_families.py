@@ -56,7 +56,8 @@ def tiny_config(family: str, **more) -> PretrainedConfig:
     for name in getattr(kind, "sub_configs", {}):
         if (nested := getattr(plain, name, None)) is not None:
             values[name] = _sizes(nested) | ({"layer_types": None} if getattr(nested, "layer_types", None) else {})
-    kinds = list(dict.fromkeys(getattr(plain, "layer_types", None) or ()))
+    settable = "layer_types" in plain.to_dict() and not isinstance(getattr(kind, "layer_types", None), property)
+    kinds = list(dict.fromkeys(plain.layer_types or ())) if settable else []
     if kinds and "layer_types" not in values:
         values["layer_types"] = (kinds * 2)[: max(2, len(kinds))]
         values["num_hidden_layers"] = len(values["layer_types"])
