@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+HEAD = "lm_head.weight"
+ROUTING = {"deepseek_v3": {"topk_method": "noaux_tc", "scoring_func": "sigmoid"}}
+"""How experts are chosen, which vLLM reads from config.json; transformers knows no other way and leaves it out."""
+
+
 def export(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -52,14 +57,18 @@ def export(
 
 
 def full_tensors(model: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
-    """Name and full tensor of every parameter and persistent buffer, tied ones once; collective where sharded."""
+    """Name and full tensor of every parameter and persistent buffer, tied ones once; collective where sharded.
+
+    The tied head of a DeepSeek-V3 is there twice: vLLM ties none of that family, and would sample from zeros.
+    """
     from torch.distributed.tensor import DTensor
 
+    twice = {HEAD} if model.config.model_type in ROUTING else set()
     unique = {name for name, _ in model.named_parameters()}
     tied = {name for name, _ in model.named_parameters(remove_duplicate=False)} - unique
     ignored = set(model._keys_to_ignore_on_save or ())
     for name, tensor in model.state_dict().items():
-        if name not in tied | ignored:
+        if name not in (tied | ignored) - twice:
             yield name, tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
@@ -136,7 +145,8 @@ def _write(
     writer = ShardWriter(staging, max_shard_bytes)
     for name, tensor in tensors:
         for published, part in revert_weight_conversion(model, {name: tensor.detach().cpu()}).items():
-            writer.add(published, part.contiguous())
+            # a tied head shares its memory, which a file cannot
+            writer.add(published, part.clone() if published == HEAD else part.contiguous())
     writer.close()
     if folder.exists():
         folder.rename(older)
@@ -164,6 +174,8 @@ def _save_config(model: PreTrainedModel, folder: Path) -> None:
         custom_object_save(model, folder, config)
     elif hasattr(config, "auto_map"):
         del config.auto_map  # the class is transformers' own, and that code is not here
+    for key, value in ROUTING.get(config.model_type, {}).items():
+        setattr(config, key, value)
     config.save_pretrained(folder)
     if getattr(model, "generation_config", None) is not None:  # a classifier has none
         model.generation_config.save_pretrained(folder)

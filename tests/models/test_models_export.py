@@ -1,5 +1,6 @@
 """Export: a folder that transformers loads bit for bit, whole or sharded, from one process or from two."""
 
+import copy
 import json
 
 import pytest
@@ -84,7 +85,41 @@ def test_the_same_tensors_as_save_pretrained(tmp_path, family):
     model.save_pretrained(tmp_path / "theirs")
     assert_same_tensors(weights(tmp_path / "ours"), weights(tmp_path / "theirs"))
     ours, theirs = (json.loads((tmp_path / name / "config.json").read_text()) for name in ("ours", "theirs"))
-    assert ours == theirs
+    # vLLM reads from the file what transformers does without being told
+    vllm = {"topk_method": "noaux_tc", "scoring_func": "sigmoid"} if family == "deepseek_v3" else {}
+    assert ours == theirs | vllm
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("family, twice", [("deepseek_v3", True), ("llama", False), ("qwen2", False)])
+def test_a_tied_head_is_written_where_vllm_does_not_tie_it(tmp_path, family, twice, dtype):
+    torch.manual_seed(0)
+    config = copy.deepcopy(CONFIGS[family])
+    config.tie_word_embeddings = True
+    model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    export(model, tiny_tokenizer(), tmp_path / "m", max_shard_bytes=8_000)
+    check_folder(tmp_path / "m")
+    held = weights(tmp_path / "m")
+    assert ("lm_head.weight" in held) == twice
+    assert not twice or torch.equal(held["lm_head.weight"], held["model.embed_tokens.weight"])
+    # it comes back tied all the same, from this folder and from one that transformers writes: the weight once
+    model.save_pretrained(tmp_path / "before")
+    tiny_tokenizer().save_pretrained(tmp_path / "before")
+    assert "lm_head.weight" not in weights(tmp_path / "before")
+    for folder in ("m", "before"):
+        again, _ = load_model(tmp_path / folder, str(dtype).removeprefix("torch."))
+        assert again.lm_head.weight is again.model.embed_tokens.weight and again.config.tie_word_embeddings
+        assert torch.equal(again.lm_head.weight, model.lm_head.weight)
+    export(again, tiny_tokenizer(), tmp_path / "again")
+    assert_same_tensors(weights(tmp_path / "again"), held)
+
+
+def test_a_head_that_is_not_tied_is_its_own(tmp_path):
+    model = build("deepseek_v3")
+    export(model, tiny_tokenizer(), tmp_path / "m")
+    again, _ = load_model(tmp_path / "m", "float32")
+    assert again.lm_head.weight is not again.model.embed_tokens.weight
+    assert torch.equal(again.lm_head.weight, model.lm_head.weight)
 
 
 def test_tied_weights_once_and_experts_apart(tmp_path):
