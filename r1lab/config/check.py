@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from r1lab.config.build import build, words
+from r1lab.config.build import build, built_without_calls, words
 from r1lab.config.nodes import key_of
 from r1lab.config.overrides import key_paths, unknown_key
 from r1lab.config.schema import Config
@@ -26,7 +26,8 @@ def check(
 ) -> dict[str, Any]:
     """The parts of a run, built. Raises ConfigError with every fault: missing values, wrong keys, refused values.
 
-    Only a stage whose parts are all sound is asked for its arithmetic. `prepare` sees the plain values before they
+    Only a stage whose parts are all sound is asked for its arithmetic. With plan=true nothing is called but parts, and
+    a configuration that needs more is refused. `prepare` sees the plain values before they
     become parts; `given` are the words that asked for it.
     """
     faults = missing(config) + unknown(config)
@@ -36,12 +37,22 @@ def check(
         faults = misnamed(config.run.name)
     if not faults:
         plain = prepare(OmegaConf.to_container(config, resolve=True, enum_to_str=True))
-        parts = {name: build(plain[name], name, faults) for name in BUILT}
+        nodes = {name: plain[name] for name in BUILT}
+        parts = built_without_calls(nodes, faults) if plain["plan"] else built(nodes, faults)
     if not faults:
         faults = stage_faults(parts["stage"])
     if faults:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise ConfigError(f"The configuration cannot run: {count}.\n" + "\n".join(f"  - {f}" for f in faults))
+    return parts
+
+
+def built(nodes: Mapping[str, Any], faults: list[str]) -> dict[str, Any]:
+    """The parts of a run. What is no part is called last, once all else is sound."""
+    not_called: list[str] = []
+    parts = {name: build(node, name, faults, not_called=not_called) for name, node in nodes.items()}
+    if not_called and not faults:
+        parts = {name: build(node, name, faults) for name, node in nodes.items()}
     return parts
 
 

@@ -6,11 +6,14 @@ import dataclasses
 import importlib
 import sys
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from typing import Any
 
 from r1lab.errors import ConfigError
 
 OWN = "r1lab"
+INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of packages that the user has not written."""
 
 
 def locate(target: Any) -> Any:
@@ -57,6 +60,28 @@ def stored(packages: Collection[str] = ()) -> Callable[[Any], type]:
         return found
 
     return find
+
+
+def is_part(target: Any) -> bool:
+    """Whether building it has no effect that is known of: a dataclass, or a class that r1lab or the user wrote.
+
+    Functions may do anything, and so may classes of Python and of installed packages (subprocess.Popen).
+
+    >>> is_part(ConfigError), is_part(print), is_part(type(sys.stdin))
+    (False, False, False)
+    """
+    if not isinstance(target, type):
+        return False
+    if dataclasses.is_dataclass(target):
+        return True
+    package = target.__module__.partition(".")[0]
+    if package == OWN:
+        return False
+    if any(base.__module__.partition(".")[0] == OWN for base in target.__mro__):
+        return True
+    file = getattr(sys.modules.get(target.__module__), "__file__", None) or ""
+    own = package not in sys.stdlib_module_names and not INSTALLED & set(Path(file).parts)
+    return own and file != ""
 
 
 def packages_of(parts: Iterable[Any]) -> set[str]:

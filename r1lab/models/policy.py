@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from r1lab.config.planning import left_unseen
 from r1lab.config.reference import is_reference, kind_of
 from r1lab.errors import ModelError
 from r1lab.functional.schedules import require_choice, require_integer
@@ -202,10 +203,15 @@ def read_positions(source: str, revision: str | None = None) -> int | None:
 
 
 def check_hub(source: str, revision: str | None = None) -> None:
-    """A hub id is in the local cache, or the hub knows it; ModelError says how to go on without a hub."""
+    """A hub id is in the local cache, or the hub knows it; ModelError says how to go on without a hub.
+
+    A plan does not ask the hub.
+    """
     from huggingface_hub import HfApi, try_to_load_from_cache
 
     if isinstance(try_to_load_from_cache(source, "config.json", revision=revision), str):
+        return
+    if left_unseen(f"{source} on the hub: whether it is there, its layers, its longest text"):
         return
     try:
         # one request: from_pretrained would retry for half a minute before it gives up

@@ -30,6 +30,8 @@ class Comparison(Stage):
     shows: Mapping[str, str]
     """What is compared: a title, and the place of a number in an evaluation, such as scores.language."""
     overrides: Sequence[str]
+    plan_only: bool = False
+    """Whether the nodes are looked at and never run."""
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -44,7 +46,7 @@ class Comparison(Stage):
             for arm, own in self.arms.items()
             for name, node in own.items()
         }
-        return Pipeline(nodes, self.common, {}, {}, self.overrides)
+        return Pipeline(nodes, self.common, {}, {}, self.overrides, self.plan_only)
 
     def faults(self) -> list[str]:
         """Nothing to compare, or what is wrong with any node."""

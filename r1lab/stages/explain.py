@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from r1lab.config.build import build, words
+from r1lab.config.build import built_without_calls, words
 from r1lab.config.nodes import Node, shared
 from r1lab.config.paper import reported
 from r1lab.errors import ConfigError
@@ -52,7 +52,7 @@ class ExplainStage(Stage):
         paper = self.composed([*(word for word in said if word.startswith(("model=", "run."))), "scale=paper"])
         known = reported([f"stage={self.of}", *said, *named(here)])
         faults: list[str] = []
-        parts = {name: build(here[name], name, faults) for name in ("objective", "optim") if name in here}
+        parts = built_without_calls({name: here[name] for name in ("objective", "optim") if name in here}, faults)
         told = [f"stage={self.of}"]
         if "objective" in parts:
             told += ["", equation(parts["objective"], parts["optim"])]

@@ -45,6 +45,8 @@ class Pipeline(Stage):
     """What is compared question by question: the title of a column -> that of the one that it is to gain over."""
     overrides: Sequence[str]
     """The words of the command: what speaks of no node holds for all of them."""
+    plan_only: bool = False
+    """Whether the nodes are looked at and never run: nothing is called but their parts."""
 
     def __post_init__(self):
         object.__setattr__(self, "nodes", {name: node for name, node in self.nodes.items() if node is not None})
@@ -120,6 +122,7 @@ class Pipeline(Stage):
         try:
             node = self.node(name)
             config = node.compose(shared(self.overrides), self.artifacts(node, before))
+            config.plan = self.plan_only
             own = Node(**self.nodes[name])
             return Run.of(config, [*own.choices, *dict(leaves(own.settings))])
         except ConfigError as error:

@@ -1,9 +1,14 @@
 """A tree of targets is built once, inside out, and every part that does not fit is told by its place."""
 
+import dataclasses
+import functools
+
 import pytest
 
-from r1lab.config.build import build
+from r1lab.config.build import NOT_CALLED, build, built_without_calls
+from r1lab.config.check import built
 from r1lab.errors import ConfigError
+from r1lab.rewards.format import FormatReward
 
 made = []
 
@@ -77,3 +82,81 @@ def test_a_part_may_be_given_without_all_arguments():
     part = build({"_target_": LEAF, "_partial_": True, "name": "y"}, "stage", faults)
     assert faults == [] and made == [] and part(5).size == 5
     assert faults_of({"_target_": LEAF, "_partial_": True, "nmae": "y"})
+
+
+@dataclasses.dataclass
+class Part:
+    value: object = None
+
+
+def make(value=None):
+    made.append("called")
+    return value
+
+
+class LikeAReward(FormatReward):
+    pass
+
+
+def planned(node):
+    faults, not_called = [], []
+    return build(node, "stage", faults, not_called=not_called), faults, not_called
+
+
+@pytest.mark.parametrize(
+    "target, arguments",
+    [
+        ("os.system", {"command": "touch {}"}),
+        ("os.mkdir", {"path": "{}"}),
+        ("subprocess.run", {"args": ["touch", "{}"]}),
+        ("subprocess.Popen", {"args": ["touch", "{}"]}),
+        ("builtins.open", {"file": "{}", "mode": "w"}),
+        ("io.FileIO", {"file": "{}", "mode": "w"}),
+        ("logging.FileHandler", {"filename": "{}"}),
+        ("tempfile.TemporaryDirectory", {"dir": "{}"}),
+        ("r1lab.disk.write_json_atomic", {"path": "{}", "obj": 1}),
+        ("pyarrow.OSFile", {}),
+        ("torch.save", {"obj": 1, "f": "{}"}),
+        (f"{__name__}.make", {"value": 1}),
+    ],
+)
+def test_a_plan_binds_and_calls_nothing_but_parts(target, arguments, tmp_path):
+    filled = {key: eval(repr(value).format(tmp_path / "mark")) for key, value in arguments.items()}
+    node = {"_target_": f"{__name__}.Part", "value": [leaf(1), {"_target_": target, **filled}]}
+    part, faults, not_called = planned(node)
+    assert (part, faults) == (NOT_CALLED, []) and not_called == [f"stage.value[1]._target_={target}"]
+    assert made == [1] and not (tmp_path / "mark").exists()
+    part, faults, not_called = planned({"_target_": target, "_partial_": True, **filled})
+    assert part is NOT_CALLED and faults == [] and len(not_called) == 1
+
+
+def test_a_plan_checks_the_arguments_of_what_it_does_not_call():
+    _, faults, _ = planned({"_target_": f"{__name__}.make", "valeu": 1})
+    assert faults == ["stage.valeu: make takes no such key. Did you mean value?"] and made == []
+
+
+@pytest.mark.parametrize(
+    "node, kind",
+    [
+        (leaf(2), Leaf),  # a class of the user's own
+        ({"_target_": f"{__name__}.Part", "value": 1}, Part),
+        ({"_target_": f"{__name__}.LikeAReward", "weight": 1.0}, LikeAReward),
+        ({"_target_": "r1lab.rewards.format.FormatReward", "weight": 1.0}, FormatReward),
+        ({"_target_": f"{__name__}.Part", "value": {"_target_": LEAF, "size": 3}}, Part),
+        ({"_target_": "r1lab.rewards.format.FormatReward", "weight": 1.0, "_partial_": True}, functools.partial),
+    ],
+)
+def test_a_plan_builds_parts(node, kind):
+    part, faults, not_called = planned(node)
+    assert type(part) is kind and faults == not_called == []
+
+
+def test_what_is_no_part_is_called_when_all_else_is_sound():
+    function = {"_target_": f"{__name__}.make", "value": 7}
+    faults = []
+    assert built({"stage": function, "tracker": leaf(-1)}, faults)["stage"] is NOT_CALLED
+    assert len(faults) == 1 and "called" not in made
+    assert built({"stage": function, "tracker": leaf(1)}, [])["stage"] == 7 and made.count("called") == 1
+    with pytest.raises(ConfigError, match="Planning builds parts") as caught:
+        built_without_calls({"stage": function}, [])
+    assert caught.value.found == f"stage._target_={__name__}.make" and made.count("called") == 1
