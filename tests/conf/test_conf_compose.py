@@ -1,6 +1,7 @@
 """Every YAML composes and binds, at both scales; numbers bear their source; the paper's values are the paper's."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / gro
 EXPERIMENTS = [path.stem for path in sorted((ROOT / "experiments").glob("*.yaml"))]
 
 
+@cache
 def composed(*overrides):
     config = compose("config", overrides=list(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(config)

@@ -109,7 +109,7 @@ def test_a_faulty_one_neither(overrides, said):
     "words, said",
     [
         (["stage=distill", "+stage.data.reasoning={0}"],
-         "stage.row_tokens=256 is longer than the model's longest text, 96 tokens (max_position_embeddings). Try"),
+         "stage.row_tokens=1024 is longer than the model's longest text, 96 tokens (max_position_embeddings). Try"),
         (["stage=r1zero", "stage.plan.max_new_tokens=97"], "stage.plan.max_new_tokens=97 is longer"),
         (["stage=r1zero", "stage.plan.max_new_tokens={{0:64,4:97}}"], "stage.plan.max_new_tokens=97 is longer"),
         (["stage=evaluate", "evaluation.max_new_tokens=97"], "or ++model.published.positions=97 if it is to read"),
