@@ -28,6 +28,8 @@ from r1lab.types import Completion, Finish, Question, Score, Status
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+COMPARED = 256
+"""Tokens of the longest text that a judge is compared with itself on."""
 ANSWER_VERDICTS: Mapping[str, float] = {"correct": 1.0, "incorrect": 0.0}
 """The two verdicts on an answer (paper v2, Listing 4) with their values."""
 
@@ -149,9 +151,10 @@ class TorchJudge:
         return model_digests(self.source, self.trust_remote_code)
 
     def __call__(self) -> tuple[Engine, PreTrainedTokenizerBase]:
-        """The engine and its tokenizer. Raises ModelError."""
+        """The engine and its tokenizer. Raises ModelError, also where it samples by other numbers than transformers."""
         import torch
 
+        from r1lab.engines.agreement import compare, drawable
         from r1lab.engines.torch_engine import TorchEngine
         from r1lab.models.causal import CausalPolicy
         from r1lab.models.policy import load_model
@@ -160,7 +163,9 @@ class TorchJudge:
             self.source, self.dtype, self.attn_implementation, trust_remote_code=self.trust_remote_code
         )
         model = model.requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
-        return TorchEngine(CausalPolicy(model, None), tokenizer.pad_token_id, self.max_rows), tokenizer
+        policy, pad_id = CausalPolicy(model, None), tokenizer.pad_token_id
+        compare(policy, lambda one: TorchEngine(one, pad_id, self.max_rows), drawable(tokenizer), COMPARED, pad_id)
+        return TorchEngine(policy, pad_id, self.max_rows), tokenizer
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 SHOWN_CHARS = 200
 """As much of what was judged stands in the scores table."""
 
+COMPARED = (17, 5, 60)
+"""Tokens of the texts that a reward model is compared with itself on."""
+
 Reads = Literal["summary", "response"]
 """What a judge or a reward model sees: the final summary alone, or the whole response with its reasoning."""
 
@@ -162,7 +165,9 @@ class SequenceClassifier:
             found = f"{self.source}: {model.config.num_labels} outputs, weights missing: {', '.join(missing) or 'none'}"
             raise ModelError("This is no reward model.", found, "Give a sequence classifier with one output.")
         model.config.pad_token_id = tokenizer.pad_token_id
-        return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+        model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        check_neighbors(model, tokenizer)
+        return model, tokenizer
 
     def __call__(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
         """One score a response, in order."""
@@ -181,6 +186,30 @@ class SequenceClassifier:
                 for place, score in zip(places, found.float().tolist()):
                     scores[place] = score
         return scores
+
+
+def check_neighbors(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """A text has the score that it has alone, whatever stands beside it in a batch. Raises ModelError."""
+    import torch
+
+    from r1lab.engines.agreement import LIMITS, REMEDY, drawable, gap
+    from r1lab.models.families import positions_of
+
+    generator, ids = torch.Generator().manual_seed(0), torch.tensor(drawable(tokenizer))
+    lengths = [int(min(length, positions_of(model.config))) for length in COMPARED]
+    texts = [ids[torch.randint(len(ids), (length,), generator=generator)].to(model.device) for length in lengths]
+    with torch.no_grad():
+        alone = torch.cat([model(input_ids=text[None]).logits[:, 0] for text in texts])
+        rows = {"input_ids": [text.tolist() for text in texts]}
+        batch = tokenizer.pad(rows, padding_side="right", return_tensors="pt").to(model.device)
+        beside = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, 0]
+    most, _ = gap([beside], [alone])
+    if most > (limit := LIMITS[model.dtype].most):
+        raise ModelError(
+            "The reward model gives a text another score when others stand beside it.",
+            f"model_type={model.config.model_type}: {most:.2g} at most, {limit:g} is allowed in {model.dtype}",
+            REMEDY,
+        )
 
 
 def judged_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, response: str) -> list[int]:
