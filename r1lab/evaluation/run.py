@@ -13,7 +13,7 @@ from r1lab.data.mix import Mix
 from r1lab.engines.base import SamplingParams
 from r1lab.functional.estimators import bootstrap, consensus_at_k, paired_bootstrap, pass_at_k
 from r1lab.functional.schedules import require_integer
-from r1lab.rewards.rubric import informed
+from r1lab.rewards.rubric import FaultBudget, informed
 from r1lab.rollouts.collect import Collector
 from r1lab.types import Group, Question
 
@@ -40,6 +40,8 @@ class Evaluation:
     """Judges; `accuracy` decides what is right."""
     mix: Mix | None = None
     """Whose held-out questions are asked; None asks those of the mix that is trained on."""
+    fault_budget: FaultBudget = field(default_factory=lambda: FaultBudget(max_share=0.05, min_scores=20))
+    """How many scores may be faults; an evaluation beyond it, or without a judged score, is refused."""
 
     def __post_init__(self):
         for name, low in {"questions": 1, "samples": 1, "samples_during": 1, "every_steps": 0}.items():
@@ -66,6 +68,10 @@ class Evaluation:
     def judges(self, heldout: Sequence[Question]) -> dict[str, Any]:
         """The rewards, told of all that is asked."""
         return informed(self.rewards, heldout)
+
+    def check(self, groups: Sequence[Group]) -> None:
+        """Raises VerifierError where the judges failed too often for the numbers to mean anything."""
+        self.fault_budget([rollout for group in groups for rollout in group.rollouts], last=True)
 
     def outcomes(self, groups: Sequence[Group]) -> list[Outcome]:
         """The numbers of judged groups, in their order."""

@@ -147,24 +147,28 @@ class FaultBudget:
         if not 0 <= self.max_share <= 1:
             raise ValueError(f"max_share must be between 0 and 1, found {self.max_share}")
 
-    def __call__(self, rollouts: Sequence[Rollout]) -> bool:
-        """Whether there are scores enough to judge by.
+    def __call__(self, rollouts: Sequence[Rollout], last: bool = False) -> bool:
+        """Whether there are scores enough to judge by. `last`: no more will come, so that fewer must do.
 
-        Errors: VerifierError, with one of the broken scores shown, when the budget is exceeded.
+        Errors: VerifierError, with one of the broken scores shown, when the budget is exceeded; also when the `last`
+        scores are too few to judge a share by and some reward judged none of them.
         """
         scores = [(rollout, name, score) for rollout in rollouts for name, score in rollout.scores.items()]
-        if len(scores) < self.min_scores:
+        enough = len(scores) >= self.min_scores
+        if not scores or not (enough or last):
             return False
         faults = [item for item in scores if item[2].status.is_fault]
         given, broken = (Counter(name for _, name, _ in items) for items in (scores, faults))
+        judged = {name for _, name, score in scores if score.judged}
         # a reward that never fails must not hide one that often does
-        worst = max(given, key=lambda name: broken[name] / given[name])
-        if broken[worst] <= self.max_share * given[worst]:
-            return True
+        over = [n for n in broken if (broken[n] > self.max_share * given[n] if enough else n not in judged)]
+        if not over:
+            return enough
+        worst = max(over, key=lambda name: broken[name] / given[name])
         rollout, name, score = next(item for item in faults if item[1] == worst)
         raise VerifierError(
             f"{broken[worst]} of {given[worst]} {worst} scores are faults of verifiers or data, "
-            f"more than {self.max_share:.0%}.",
+            + (f"more than {self.max_share:.0%}." if enough else "and none was judged."),
             f"{name}: {score.status} ({score.reason}) on question {rollout.question.id}, "
             f"gold {rollout.question.answer[:200]!r}, answer {(rollout.response.answer or '')[:200]!r}",
             "Mend the question or the verifier; the scores table has all of them, with status and reason.",

@@ -116,6 +116,7 @@ class EvaluateStage(PolicyStage):
             share = (number, world_size, progress.update)
             groups = self.evaluation(collector, data, self.evaluation.samples, (context.seed, "evaluation"), *share)
             RunTables(context.folder).write_groups(groups, rubric.weights(0), 0, 0, "evaluation", rank=number)
+        self.evaluation.check(groups)
         write_json_atomic(own, [asdict(outcome) for outcome in self.evaluation.outcomes(groups)])
 
     def part(self, context: Context, number: int) -> Path:

@@ -182,6 +182,7 @@ class Evaluator(L.Callback):
             )  # fmt: skip
             weights = self.collector.rubric.weights(0)
             self.tables.write_groups(groups, weights, module.phase, module.step, f"evaluation-{kind}", rank)
+            self.evaluation.check(groups)
             outcomes = sorted(ranks.gathered(self.evaluation.outcomes(groups)), key=lambda o: o.index)
             numbers = {
                 "phase": module.phase,
@@ -210,9 +211,8 @@ def evaluation_line(numbers: Mapping[str, Any]) -> str:
     if cons := numbers[f"cons_at_{k}"]:
         said.append(f"cons@{k} {cons['mean']:.1%}")
     said += [f"{name} {found['mean']:.0%}" for name, found in numbers["scores"].items() if found]
-    if not said:
-        return "  no completion could be judged"
-    return f"  {', '.join(said)}, length {numbers['mean_length']:.1f} tokens"
+    said += [f"{numbers['fault_share']:.1%} of completions not judged"] if numbers["fault_share"] else []
+    return f"  {', '.join(said or ['no completion could be judged'])}, length {numbers['mean_length']:.1f} tokens"
 
 
 @dataclass(eq=False)

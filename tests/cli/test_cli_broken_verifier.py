@@ -19,7 +19,7 @@ def run(root, *overrides):
          "rewards.accuracy.checkers.code.total_seconds=0.5",
          "template=plain", "template.answer_rule=whole", "rewards.format.weight=0", "stage.max_steps=4",
          "stage.ref_refresh_steps=4", "stage.plan.max_new_tokens=4", "evaluation.questions=2", "evaluation.samples=2",
-         "evaluation.rewards.format.weight=0", *overrides],
+         "evaluation.rewards.format.weight=0", "evaluation.fault_budget.max_share=1.0", *overrides],
         cwd=ROOT, capture_output=True, text=True, timeout=280,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)},
     )  # fmt: skip

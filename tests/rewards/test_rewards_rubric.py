@@ -86,3 +86,15 @@ def test_a_reward_that_never_fails_hides_no_other():
 def test_a_share_beyond_one_is_refused():
     with pytest.raises(ValueError, match="max_share must be between 0 and 1, found -1"):
         FaultBudget(max_share=-1, min_scores=4)
+
+
+def test_the_last_scores_need_not_be_many():
+    budget = FaultBudget(max_share=0.25, min_scores=4)
+    assert not budget(scored([Status.OK, Status.CRASH]), last=True)  # half are faults, of too few to judge a share by
+    assert budget(scored([Status.OK] * 3 + [Status.CRASH]), last=True)
+    with pytest.raises(VerifierError, match=r"2 of 2 accuracy scores .* and none was judged"):
+        budget(scored([Status.CRASH, Status.BAD_GOLD]), last=True)
+    with pytest.raises(VerifierError, match=r"1 of 2 accuracy scores .* and none was judged"):
+        budget(scored([Status.CRASH, Status.DISAGREED]), last=True)
+    assert not budget(scored([Status.DISAGREED, Status.ABSTAINED]), last=True)  # nothing is broken
+    assert not budget([], last=True)

@@ -61,3 +61,25 @@ def test_what_a_killed_run_has_judged_is_not_asked_again(alone, tmp_path):
     record.write_text(record.read_text().replace('"state": "finished"', '"state": "running"'))
     assert evaluate(tmp_path, 1) == shared and rows(shared) == rows(alone)
     assert not list(shared.glob("outcomes-*-of-2.json"))
+
+
+@pytest.mark.parametrize("share, code", [(0.05, 1), (1.0, 0)])
+def test_an_evaluation_whose_verifier_fails_is_refused_and_its_completions_kept(share, code, tmp_path):
+    words = [
+        f"run.root={tmp_path}", "strategy.cpu_devices=1", f"evaluation.fault_budget.max_share={share}",
+        "evaluation.rewards.accuracy.checkers.math._target_=broken_checker.BrokenChecker",
+        "evaluation.rewards.accuracy.timeout_seconds=1", "evaluation.rewards.accuracy.checkers.code.total_seconds=0.5",
+        "template=plain", "template.answer_rule=whole",
+        "evaluation.max_new_tokens=4",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "r1lab", *TINY, *words], cwd=ROOT, capture_output=True, text=True, timeout=240,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "tests/cli")},
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    if code:
+        assert "of 28 accuracy scores are faults of verifiers or data, more than 5%" in done.stderr
+    else:
+        assert "% of completions not judged" in done.stdout
+    (folder,) = tmp_path.glob("evaluate/*/attempt_1")
+    assert len(rows(folder)) == 28 and (folder / "summary.json").exists() == (code == 0)
