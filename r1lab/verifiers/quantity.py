@@ -58,6 +58,8 @@ _LATEX = [
         (r"(?<=[\w})]) ?[和或与及] ?(?=[\w\\({-])", ", "),
     )
 ]
+_MINUS_BEFORE_BOX = re.compile(r"(?<![\w)}-])-\$?\\boxed")
+"""A sign in front of the box; - at a distance marks an item of a list, and behind a word it is a dash."""
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|[A-Za-z]+")  # what most answers are
 _LEAD = re.compile(
     r"(?:(?:(?:the|so|thus|therefore),? )*(?:(?:final )?answer(?: is|:)|(?:所以|因此)?(?:最终)?答案[是为:])[ :]*)+",
@@ -118,7 +120,7 @@ def clean(text: str) -> str:
     text = _RAISED.sub(lambda match: f"^{{{match[0].translate(_SUPERSCRIPTS)}}}", text)
     text = " ".join(text.translate(_CHARACTERS).split())
     box = last_boxed(text) if text.count(r"\boxed") == 1 else None
-    text = box if box is not None else text
+    text = f"{'-' if _MINUS_BEFORE_BOX.search(text) else ''}{box}" if box is not None else text
     for pattern, spelling in _LATEX:
         text = pattern.sub(spelling, text)
     before = None
