@@ -41,6 +41,8 @@ EXACT_PARAMETERS = 2**28
 """A smaller model that computes in a short type is compared in float32 first, where far less is forgiven."""
 WORK = {"cpu": 2**35, "cuda": 2**44}
 """Parameters times tokens that the long text may cost; it has at least LEAST_TOKENS tokens."""
+LOGITS = 2**28
+"""Logits of the long text, which the plain forward holds all at once, several times: 1 GiB in float32."""
 LEAST_TOKENS = 64
 REMEDY = (
     "Try attn_implementation=eager, then dtype=float32. If the difference stays, take a model of another family: "
@@ -128,9 +130,12 @@ class _Comparison:
         self.pool = torch.as_tensor(list(ids))
         self.generator = torch.Generator().manual_seed(0)
         parameters = sum(parameter.numel() for parameter in policy.parameters())
-        affordable = max(LEAST_TOKENS, WORK["cuda" if policy.device.type == "cuda" else "cpu"] // parameters)
+        affordable = min(
+            WORK["cuda" if policy.device.type == "cuda" else "cpu"] // parameters,
+            LOGITS // policy.model.get_output_embeddings().weight.shape[0],
+        )
         wanted = max(longest, SHARED + NEW_TOKENS + max(length for length, _ in SHORT_PROMPTS))
-        self.tokens = int(min(wanted, positions_of(policy.config), affordable))
+        self.tokens = int(min(wanted, positions_of(policy.config), max(LEAST_TOKENS, affordable)))
 
     def run(self) -> Agreement:
         """Raises ModelError on the first disagreement."""

@@ -70,6 +70,12 @@ def test_texts_are_as_long_as_those_of_the_run_and_fit_the_model(longest, tokens
     assert compared(random_policy("llama", 0), longest)[0].tokens == tokens
 
 
+@pytest.mark.parametrize("limit", ["WORK", "LOGITS"])
+def test_a_long_text_of_a_large_model_is_cut(limit, monkeypatch):
+    monkeypatch.setattr(f"r1lab.engines.agreement.{limit}", {"cpu": 1, "cuda": 1} if limit == "WORK" else 1)
+    assert compared(random_policy("llama", 0), 200)[0].tokens == 64
+
+
 def test_a_short_context_is_enough():
     model = random_model(tiny_config("gpt2", max_position_embeddings=12))
     assert compared(CausalPolicy(model))[0].tokens == 12
