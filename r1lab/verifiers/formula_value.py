@@ -42,6 +42,11 @@ from r1lab.verifiers.formula_numbers import (
 from r1lab.verifiers.latex_nodes import Node, is_number
 
 
+MAX_STEPS = 50_000
+"""Operations for one value; sums within sums need more."""
+_STEPS_LEFT = [MAX_STEPS]
+
+
 @dataclass(frozen=True)
 class Point:
     """Where letters have values; ``bound`` are those of sums."""
@@ -74,6 +79,7 @@ def _drawn(name: str, seed: int) -> Value:
 def evaluate(node: Node, point: Point | None = None) -> Value:
     """Raises ``TooLarge`` or ``Undefined`` where there is no value."""
     point = point or Point(0, is_number(node))
+    _STEPS_LEFT[0] = MAX_STEPS
     try:
         value = _value(node, point)
         if not isinstance(value, Fraction) and MP.isnan(value):
@@ -86,6 +92,9 @@ def evaluate(node: Node, point: Point | None = None) -> Value:
 
 
 def _value(node: Node, point: Point) -> Value:
+    _STEPS_LEFT[0] -= 1
+    if _STEPS_LEFT[0] < 0:
+        raise TooLarge("sums within sums")
     operation = _OPERATIONS.get(node.op)
     if operation is None:
         raise Unreadable(f"{node.op} within an expression")

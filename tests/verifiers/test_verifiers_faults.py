@@ -48,7 +48,8 @@ def test_faults_cost_themselves_only():
 @pytest.mark.parametrize(
     "answer",
     [r"\int_0^1 x^{x^{x}} dx", "(x+1)^{9999}", r"\int_0^{\infty} e^{-x^2} \sin(x^3) dx", r"(1+\sqrt2)^{99999}",
-     "(2+3i)^{9999}", r"\sum_{n=1}^{10^9} n^n", r"\prod_{n=1}^{10^9} n", "(x+y+z)^{9999}", "e^{e^{e^{e^9}}}",
+     "(2+3i)^{9999}", r"\sum_{n=1}^{10^9} n^n", r"\prod_{n=1}^{10^9} n", "(x+y+z)^{9999}", r"\sum_{k=1}^{1999}\sum_{j=1}^{1999}\sum_{i=1}^{1999} ijk",
+      "e^{e^{e^{e^9}}}",
      r"\sin(10^{9999})", r"2^{2^{2^{2^{2^2}}}}", r"\binom{10^9}{500}", "((100!)!)!",
      r"\left(\frac{1+i}{\sqrt2}\right)^{99999}"],
 )  # fmt: skip
