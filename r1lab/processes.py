@@ -35,6 +35,8 @@ ENDINGS = {KeyboardInterrupt: signal.SIGINT, Terminated: signal.SIGTERM}
 IMPORTS = "<frozen importlib._bootstrap>"
 AGAIN_SECONDS = 0.05
 """After which a signal is sent again that came at a bad moment."""
+PATIENCE_SECONDS = 5.0
+"""How long a run may take to end for a signal before it is sent again."""
 POLL_SECONDS = 1.0
 """How often it is looked whether the ranks of other machines are through."""
 THROUGH = 96
@@ -88,6 +90,7 @@ def stoppable() -> Iterator[None]:
         signal.signal(number, _end)
     sys.unraisablehook = _unraisable
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS.values())
         yield
     except BaseException as error:
         number = _asked_by(error)
@@ -103,10 +106,11 @@ def stoppable() -> Iterator[None]:
 def _end(number: int, frame: Any) -> None:
     while frame is not None:
         if frame.f_code.co_filename == IMPORTS:  # modules written in C forget what is raised while they are imported
-            _send_again(number)
+            _send_again(number, AGAIN_SECONDS)
             return
         frame = frame.f_back
     _ending.set()
+    _send_again(number, PATIENCE_SECONDS)  # some code forgets every error; at the end of a run it is ignored
     raise next(kind for kind, each in ENDINGS.items() if each == number)
 
 
@@ -123,12 +127,12 @@ def _unraisable(forgotten: Any) -> None:
     if number is None:
         sys.__unraisablehook__(forgotten)
     else:
-        _send_again(number)
+        _send_again(number, AGAIN_SECONDS)
 
 
-def _send_again(number: int) -> None:
+def _send_again(number: int, seconds: float) -> None:
     def send() -> None:
-        time.sleep(AGAIN_SECONDS)
+        time.sleep(seconds)
         os.kill(os.getpid(), number)
 
     _thread.start_new_thread(send, ())  # threading's own lock may be held by what the signal came into

@@ -165,6 +165,7 @@ WORK = {
     "computes": "ready.touch()\nwhile True: sum(range(10**5))",
     "cleans up with an error": "try:\n    ready.touch()\n    time.sleep(60)\nfinally:\n    raise ValueError('late')",
     "leaves another way": "try:\n    ready.touch()\n    time.sleep(60)\nexcept BaseException:\n    sys.exit(1)",
+    "forgets every error": "try:\n    ready.touch()\n    time.sleep(30)\nexcept BaseException:\n    time.sleep(30)",
     "imports": "import forgets\ntime.sleep(9)",
     "imports in a function": "def f():\n    import forgets\nf()\ntime.sleep(9)",
     "is in a finalizer": (
