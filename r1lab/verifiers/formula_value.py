@@ -41,8 +41,7 @@ from r1lab.verifiers.formula_numbers import (
 )
 from r1lab.verifiers.latex_nodes import Node, is_number
 
-
-MAX_STEPS = 50_000
+MAX_STEPS = 30_000
 """Operations for one value; sums within sums need more."""
 _STEPS_LEFT = [MAX_STEPS]
 
