@@ -9,9 +9,12 @@ Random texts are drawn, the engine continues some of them, and the logprobs of a
 Measured on 82 families of transformers that are right, tiny and with large random weights, the paths differ by
 rounding: in float32 by 1.1e-5 nats of one token at most and 1.6e-6 on average over a text; in bfloat16 by 0.15 (1.2
 where a router chooses another expert) and 0.03; with float32 weights under bfloat16 autocast by 0.08 and 0.02.
-`LIMITS` allow about four times that. So a wrong mask, position or weight is found in float32; in bfloat16 alone only
-what moves all tokens by more than rounding does, which is why a model that is small enough is compared in float32 as
-well.
+`LIMITS` allow about four times that.
+
+In float32 a matrix or a row of one that is rounded to bfloat16, a position off by one, a token too much in a mask,
+dropout of 0.01 and another rope base are found in 20 of 20 tries on each of three families; a single number that is
+rounded in 14 of 20. In bfloat16 alone an off-by-one is found in 10 of 10, a leak in 4 to 10, another base in 7,
+dropout in 5 and rounding in none: so a model that is small enough is compared in float32 as well.
 """
 
 from __future__ import annotations

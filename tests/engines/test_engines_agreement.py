@@ -146,7 +146,7 @@ def rounded_in_training(policy, random):
 
 
 @contextmanager
-def one_number_rounded_in_training(policy, random):
+def one_row_rounded_in_training(policy, random):
     """A row of a matrix that every token meets is in bfloat16 while training."""
     matrices = [p for name, p in policy.named_parameters() if p.ndim == 2 and "embed" not in name and "mlp" not in name]
     weight = pick(matrices, random)
@@ -265,7 +265,7 @@ def other_base_in_the_engine(policy, random):
 
 
 PERTURBATIONS = (
-    rounded_in_the_engine, rounded_in_training, one_number_rounded_in_training, off_by_one_in_training,
+    rounded_in_the_engine, rounded_in_training, one_row_rounded_in_training, off_by_one_in_training,
     off_by_one_in_the_engine, leak_in_training, leak_in_the_engine, dropout_somewhere, other_base_in_training,
     other_base_in_the_engine,
 )  # fmt: skip
