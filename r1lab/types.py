@@ -9,7 +9,7 @@ Question -> Rollout -> Group -> PackedBatch. Arithmetic about a noun is a proper
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -48,9 +48,14 @@ class Question:
     """What only one domain needs: choices, unit tests, rules; ``aspect`` says what a general prompt is for."""
 
     @property
+    def turns(self) -> Sequence[Mapping[str, str]]:
+        """The messages before the question, ``{"role": "system", "content": "Be brief."}`` and others."""
+        return self.details.get("turns", ())
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """What tells it from another; a pair and a labeled response have theirs too."""
-        return (self.text,)
+        return (*(turn["content"] for turn in self.turns), self.text)
 
 
 class _Prompted:
@@ -83,7 +88,7 @@ class PreferencePair(_Prompted):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        return self.text, self.chosen, self.rejected
+        return *self.question.texts, self.chosen, self.rejected
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class LabeledResponse(_Prompted):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        return self.text, self.response
+        return *self.question.texts, self.response
 
 
 @dataclass(frozen=True)

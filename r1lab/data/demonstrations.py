@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r1lab.characters import NO_UTF8, all_valid
+from r1lab.data.cells import Message, RowFault, described, is_messages, messages_of, text_of
+from r1lab.data.rows import SHOWN_FAULTS
 from r1lab.data.template import Template
 from r1lab.disk import replacing
 from r1lab.errors import DataError
@@ -58,7 +60,8 @@ class Demonstrations(Sequence[Demonstration]):
 def read_demonstrations(folders: Iterable[str | Path]) -> Demonstrations:
     """What lies in artifact folders or JSONL files, one after the other.
 
-    Raises DataError: no such file, or none in it; the first and the last line of each file are read.
+    Raises DataError: no such file, or none in it; a line that cannot be read. Of an artifact, which r1lab wrote, the
+    first and the last line are read, of other files all.
     """
     places: list[tuple[Path, int]] = []
     for source in map(Path, folders):
@@ -69,10 +72,31 @@ def read_demonstrations(folders: Iterable[str | Path]) -> Demonstrations:
         offsets = list(_offsets(path))
         if not offsets:
             raise DataError("The file of demonstrations is empty.", str(path), "Loosen the filters that made it.")
+        if not source.is_dir():
+            check_demonstrations(path)
         found = Demonstrations([(path, offset) for offset in offsets])
         found[0], found[-1]
         places += found.places
     return Demonstrations(places)
+
+
+def check_demonstrations(path: Path) -> None:
+    """Reads every line of a file. Raises DataError with the lines that cannot be read."""
+    faults = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                if line.strip():
+                    demonstration_of(line, f"{path.name}:{number}")
+            except DataError as error:
+                faults.append(error)
+    if faults:
+        more = [f"and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else []
+        raise DataError(
+            f"{len(faults)} demonstrations of {path} cannot be read.",
+            "\n         ".join([*(fault.found for fault in faults[:SHOWN_FAULTS]), *more]),
+            faults[0].remedy,
+        )
 
 
 def demonstrations_file(source: str | Path) -> Path:
@@ -81,18 +105,68 @@ def demonstrations_file(source: str | Path) -> Path:
 
 
 def demonstration_of(line: bytes | str, place: str) -> Demonstration:
-    """The demonstration of a JSON line. Raises DataError with its place."""
+    """The demonstration of a JSON line. Raises DataError with its place.
+
+    A line has a question and a response, as r1lab writes them; messages of which the assistant writes the last one; or
+    a prompt and a completion, each a text or messages.
+    """
     try:
-        row: dict[str, Any] = json.loads(line)
-        demonstration = Demonstration(**{**row, "question": Question(**row["question"])})
+        row = json.loads(line)
+        demonstration = _demonstration(row if isinstance(row, dict) else {}, place)
         if not all_valid(demonstration):
             raise ValueError(NO_UTF8)
         return demonstration
-    except (ValueError, TypeError, KeyError) as error:
-        found = f"{place}: {type(error).__name__}: {error}"
+    except (ValueError, TypeError, KeyError, RowFault) as error:
+        name = "" if isinstance(error, RowFault) else f"{type(error).__name__}: "
         raise DataError(
-            "A demonstration cannot be read.", found, "One JSON object a line: question, response."
+            "A demonstration cannot be read.",
+            f"{place}: {name}{error}",
+            "One JSON object a line, with messages; with prompt and completion; or with question and response.",
         ) from error
+
+
+def _demonstration(row: Mapping[str, Any], place: str) -> Demonstration:
+    """A row's demonstration, in any of the forms. Raises RowFault, TypeError."""
+    if isinstance(row.get("question"), Mapping):
+        found = Demonstration(**{**row, "question": Question(**row["question"])})
+        if not text_of(found.question.text, "question.text"):
+            raise RowFault("question.text is empty")
+        if not text_of(found.response, "response"):
+            raise RowFault("response is empty")
+        return found
+    if "messages" in row:
+        turns = _messages(row["messages"], "messages")
+    else:
+        forms = [(prompt, answer) for prompt, answer in FORMS if prompt in row and answer in row]
+        if not forms:
+            there = ", ".join(sorted(map(str, row))) or "nothing"
+            raise RowFault(f"there are no messages, and no prompt with its completion; it has {there}")
+        turns = [*_turns(row, forms[0][0], "user"), *_turns(row, forms[0][1], "assistant")]
+    roles = [turn["role"] for turn in turns[-2:]]
+    if roles != ["user", "assistant"]:
+        raise RowFault(f"it ends with messages of {', '.join(roles)}; it must end with a question and its answer")
+    details = {"turns": turns[:-2]} if len(turns) > 2 else {}
+    question = Question(Path(place).name, turns[-2]["content"], "", domain="general", details=details)
+    return Demonstration(question, turns[-1]["content"])
+
+
+FORMS = (("prompt", "completion"), ("question", "response"), ("instruction", "output"))
+"""Columns that hold a prompt and its response, in other tools."""
+
+
+def _turns(row: Mapping[str, Any], name: str, role: str) -> list[Message]:
+    """The messages of a column, or its text as one of that role."""
+    if isinstance(row[name], (list, tuple)):
+        return _messages(row[name], name)
+    if not (text := text_of(row[name], name)):
+        raise RowFault(f"{name} is empty")
+    return [{"role": role, "content": text}]
+
+
+def _messages(value: Any, name: str) -> list[Message]:
+    if not is_messages(value):
+        raise RowFault(f"{name} is {described(value)}, no messages")
+    return messages_of(value, name)
 
 
 def training_sample(

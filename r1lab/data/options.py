@@ -10,8 +10,10 @@ from functools import cached_property
 from string import ascii_uppercase
 from typing import Literal
 
+from r1lab.data.cells import RowFault, answer_of, cell, described
 from r1lab.data.problem import VERDICTS
-from r1lab.data.questions import Fields, Row, RowFault
+from r1lab.data.questions import Fields
+from r1lab.data.rows import Row
 from r1lab.types import Question
 
 BOUND = re.compile(
@@ -69,7 +71,7 @@ class ChoiceFields(Fields):
 
     def __call__(self, row: Row, place: str, source: str) -> Question:
         """The row's Question: the answer is a letter, ``details["choices"]`` are the options in their new order."""
-        question, choices = super().__call__(row, place, source), [str(choice).strip() for choice in row[self.choices]]
+        question, choices = super().__call__(row, place, source), self._choices(row)
         right = self._number(question.answer, choices)
         order = shuffled(choices, random.Random(f"{self.seed}/{question.id}"))
         choices = [choices[number] for number in order]
@@ -79,6 +81,16 @@ class ChoiceFields(Fields):
             answer=ascii_uppercase[order.index(right)],
             details={**question.details, "choices": choices},
         )
+
+    def _choices(self, row: Row) -> list[str]:
+        """The options as they stand. Raises RowFault: there is no list, or one of them is no text and no number."""
+        found = cell(row, self.choices)
+        if not isinstance(found, (list, tuple)):
+            raise RowFault(f"{self.choices} is {described(found)}, not a list of options")
+        choices = [answer_of(choice, f"{self.choices}.{number}") for number, choice in enumerate(found)]
+        if "" in choices:
+            raise RowFault(f"option {choices.index('') + 1} of {self.choices} is empty")
+        return choices
 
     def _number(self, answer: str, choices: Sequence[str]) -> int:
         """The right option's number from 0."""

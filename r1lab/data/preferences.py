@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
+from r1lab.data.cells import Message, RowFault, cell, head, is_messages, messages_of, text_of
 from r1lab.data.questions import Column, Fields
-from r1lab.data.rows import LeftOut, Row, RowFault, head
+from r1lab.data.rows import LeftOut, Row
 from r1lab.types import LabeledResponse, PreferencePair
 
 HELPFUL, HARMLESS = "helpful", "harmless"
@@ -21,6 +23,9 @@ ASPECTS = (HELPFUL, HARMLESS)
 @dataclass(frozen=True)
 class PairFields:
     """Which columns make a PreferencePair; a bare string is ``Column(of=string)``.
+
+    A side may be messages: the last one is the response. Messages before it are a whole dialogue, whose prompt `prompt`
+    reads from the same column.
 
     Example: ``PairFields(prompt=Fields("prompt", None), chosen="better", rejected="worse")``.
     """
@@ -46,14 +51,16 @@ class PairFields:
 
     def __call__(self, row: Row, place: str, source: str) -> PreferencePair:
         """The row's pair. Raises RowFault; LeftOut: the row is sound and no pair, and says why."""
-        question = self.prompt(row, place, source)
-        read = {name: column(row) for name, column in self.columns.items()}
+        question = self.prompt(_prompts(row, self.prompt), place, source)
+        read = {name: column(row, _READ.get(name, text_of)) for name, column in self.columns.items()}
         for side in ("chosen", "rejected"):
             if not read[side]:
                 raise LeftOut(question.id, f"the {side} response is empty")
         if read["chosen"] == read["rejected"]:
             raise LeftOut(question.id, "both responses are the same")
         if read.get("rejected_prompt", question.text) != question.text:
+            raise LeftOut(question.id, "the two sides have different prompts")
+        if _before(row, self.columns["chosen"]) != _before(row, self.columns["rejected"]):
             raise LeftOut(question.id, "the two sides have different prompts")
         margin = read.get("margin")
         return PreferencePair(question, read["chosen"], read["rejected"], _number(margin) if margin else None)
@@ -86,8 +93,8 @@ class PointFields:
 
     def __call__(self, row: Row, place: str, source: str) -> LabeledResponse:
         """The row's response. Raises RowFault; LeftOut: there is no response."""
-        question = self.prompt(row, place, source)
-        read = {name: column(row) for name, column in self.columns.items()}
+        question = self.prompt(_prompts(row, self.prompt), place, source)
+        read = {name: column(row, _READ.get(name, text_of)) for name, column in self.columns.items()}
         if not read["response"]:
             raise LeftOut(question.id, "the response is empty")
         label = self._value(read["label"]) if "label" in read else float(self.label)
@@ -101,6 +108,40 @@ class PointFields:
         if label not in self.labels:
             raise RowFault(f"the label {head(label)} is none of {', '.join(self.labels)}")
         return float(self.labels[label])
+
+
+def response_of(value: Any, path: str) -> str:
+    """A response, which may be the last of several messages. Raises RowFault."""
+    if not is_messages(value):
+        return text_of(value, path)
+    last = messages_of(value, path)[-1]
+    if last["role"] != "assistant":
+        raise RowFault(f"{path} ends with a message of the {last['role']}; the last one must be the assistant's")
+    return last["content"]
+
+
+def _before(row: Row, column: Column) -> list[Message]:
+    """The messages before a response; none where it is a text."""
+    value = cell(row, column.of) if "{" not in column.of else None
+    return messages_of(value, column.of)[:-1] if is_messages(value) else []
+
+
+def _prompts(row: Row, prompt: Fields) -> Row:
+    """The row as its prompt is read: of a whole dialogue all but the response."""
+    of = prompt.columns["text"].of
+    value = cell(row, of) if "{" not in of else None
+    whole = is_messages(value) and messages_of(value, of)[-1]["role"] == "assistant"
+    return {**row, of: value[:-1]} if whole else row
+
+
+def _label(value: Any, path: str) -> str:
+    """A label as text: a number, a bool as 1 or 0, or a word. Raises RowFault."""
+    return str(int(value)) if isinstance(value, bool) else text_of(value, path, numbers=True)
+
+
+_READ = {"chosen": response_of, "rejected": response_of, "response": response_of, "label": _label,
+         "margin": partial(text_of, numbers=True)}  # fmt: skip
+"""How fields are read that are no plain text."""
 
 
 def _number(text: str) -> float:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from r1lab.data.rows import Row, RowFault, as_text, compiled, head, read_rows
+from r1lab.data.cells import (
+    Message,
+    RowFault,
+    answer_of,
+    cell,
+    head,
+    is_messages,
+    messages_of,
+    text_of,
+)  # fmt: skip
+from r1lab.data.rows import Row, compiled, read_rows
 from r1lab.types import Question
 
 
@@ -22,7 +32,7 @@ class Column:
     """
 
     of: str
-    """A column's name, or a text with columns in braces: ``"{Body} {Question}"``."""
+    """A column's name, a path below it (``reward_model.ground_truth``), or a text with such in braces."""
     pick: str | None = None
     """Regular expression whose one group is kept; a text that does not match is a fault of the row."""
     drop: str | None = None
@@ -37,9 +47,9 @@ class Column:
         """The columns that must be there."""
         return re.findall(r"\{([^{}]+)\}", self.of) or [self.of]
 
-    def __call__(self, row: Row) -> str:
-        """The field's text, stripped; "" where the row has nothing."""
-        values = {name: as_text(row[name]) for name in self.names}
+    def __call__(self, row: Row, read: Callable[[Any, str], str] = text_of) -> str:
+        """The field's text, stripped; "" where the row has nothing. `read` makes text of a cell. Raises RowFault."""
+        values = {name: read(cell(row, name), name) for name in self.names}
         if "{" in self.of:  # one pass over the mapping's text, so that braces inside the data stay as they are
             text = re.sub(r"\{([^{}]+)\}", lambda match: values[match[1]], self.of).strip()
         else:
@@ -60,6 +70,7 @@ class Fields:
     """
 
     text: Column | str
+    """Text, or messages: the last one is the user's question, those before it go to ``details["turns"]``."""
     answer: Column | str | None
     """None for prompts that have no right answer, as those for helpfulness and harmlessness."""
     solution: Column | str | None = None
@@ -75,6 +86,8 @@ class Fields:
     """The same for all rows."""
     language: Column | str = "en"
     """A bare string is the language of all rows, a Column is read."""
+    system: bool = True
+    """False leaves out the system prompts of messages, for which plain templates have no place."""
 
     @cached_property
     def columns(self) -> dict[str, Column]:
@@ -90,25 +103,51 @@ class Fields:
 
     def __call__(self, row: Row, place: str, source: str) -> Question:
         """The row's Question; `place` ("train:17") names it within its source where no column does."""
-        read = {name: column(row) for name, column in self.columns.items()}
-        if not read["text"]:
+        columns = {name: column for name, column in self.columns.items() if name != "text"}
+        read = {name: column(row, _READ.get(name, text_of)) for name, column in columns.items()}
+        turns, text = self._asked(row)
+        if not text:
             raise RowFault("the question's text is empty")
         if read.get("answer") == "":
-            raise RowFault(f"the question has no answer: {head(read['text'])}")
+            raise RowFault(f"the question has no answer: {head(text)}")
         level = read.get("level") or None
         if level is not None and level not in tuple("12345"):
             raise RowFault(f"level {level!r} is not a whole number from 1 to 5")
         return Question(
             id=f"{source}/{read.get('id') or place}" if source else read.get("id") or place,
-            text=read["text"],
+            text=text,
             answer=read.get("answer", ""),
             domain=self.domain,
             language=read.get("language") or str(self.language),
             level=int(level) if level else None,
             source=source,
             solution=read.get("solution") or None,
-            details={**self.constants, **{name: row[name] for name in self.details if row[name] is not None}},
+            details={
+                **self.constants,
+                **{name: value for name in self.details if (value := cell(row, name)) is not None},
+                **({"turns": turns} if turns else {}),
+            },
         )
+
+    def _cell(self, row: Row) -> Any:
+        """What the text is read from, where that is one cell."""
+        of = self.columns["text"].of
+        return cell(row, of) if "{" not in of else of
+
+    def _asked(self, row: Row) -> tuple[list[Message], str]:
+        """The messages before the question, and the question's text."""
+        if not is_messages(value := self._cell(row)):
+            return [], self.columns["text"](row)
+        path = self.columns["text"].of
+        *turns, last = messages_of(value, path)
+        if last["role"] != "user":
+            raise RowFault(f"{path} ends with a message of the {last['role']}; the last one must be the user's")
+        return [turn for turn in turns if self.system or turn["role"] != "system"], last["content"]
+
+
+_NUMBERS = partial(text_of, numbers=True)
+_READ = {"answer": answer_of, "level": _NUMBERS, "id": _NUMBERS}
+"""How fields are read that may be numbers."""
 
 
 def read_questions(

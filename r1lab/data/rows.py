@@ -11,18 +11,14 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from r1lab.characters import NO_UTF8, all_valid
+from r1lab.data.cells import RowFault, cell, has_path, head, number_text
 from r1lab.data.hub import HUB, hub_rows
 from r1lab.errors import DataError
 
 SHOWN_FAULTS = 10
-SHOWN_CHARS = 60
 
 Row = Mapping[str, Any]
 T = TypeVar("T", covariant=True)
-
-
-class RowFault(Exception):
-    """What is wrong with one row; collected and reported together with the others."""
 
 
 class LeftOut(Exception):
@@ -34,7 +30,7 @@ class RowFields(Protocol[T]):
 
     @property
     def names(self) -> set[str]:
-        """The columns that must be there."""
+        """The columns, or paths into columns, that must be there."""
         ...
 
     def __call__(self, row: Row, place: str, source: str) -> T:
@@ -48,7 +44,7 @@ def read_rows(
     """What the rows of a file (.jsonl, .jsonl.gz, .parquet) or hub split are, in their order, and what is left out.
 
     `where` keeps only the rows whose columns match in full: ``{"type": "Addition|Subtraction"}``.
-    All faults of the file are reported at once, each with its line.
+    All faults of the file are reported at once, each with its line; an id that stands twice is one.
 
     Raises:
         DataError: no such file, folder, hub data set or column; a broken row; no row, or none left by `where`.
@@ -57,20 +53,23 @@ def read_rows(
     filters = {name: compiled(pattern, f"where.{name}") for name, pattern in where.items()}
     stem, needed = Path(path).name.split(".")[0], fields.names | set(where)
     found, left_out, faults, num_rows = [], [], [], 0
+    places: dict[str, str] = {}
     for place, row in _rows(path):
         num_rows += 1
         try:
             if isinstance(row, RowFault):
                 raise row
-            missing = sorted(needed.difference(row))
+            missing = sorted(name for name in needed if not has_path(row, name))
             if missing and not found and not faults:  # the mapping is wrong, not the row
                 raise _missing_columns(path, missing, row)
             if missing:
                 raise RowFault(f"no column {', '.join(missing)}; it has {', '.join(sorted(row))}")
-            if all(pattern.fullmatch(as_text(row[name])) for name, pattern in filters.items()):
+            if all(pattern.fullmatch(as_text(cell(row, name))) for name, pattern in filters.items()):
                 item = fields(row, f"{stem}:{num_rows}", source)
                 if not all_valid(item):
                     raise RowFault(NO_UTF8)
+                if (first := places.setdefault(item.id, place)) != place:
+                    raise RowFault(f"the id {item.id} stands at {first}, too; ids must differ")
                 found.append(item)
         except LeftOut as why:
             left_out.append(why)
@@ -170,15 +169,9 @@ def compiled(pattern: str, owner: str, groups: int | None = None) -> re.Pattern[
 
 
 def as_text(value: Any) -> str:
-    """A cell as text: 43.0 is "43", nothing (None, NaN) is ""."""
+    """A cell as `where` compares it: 43.0 is "43", nothing (None, NaN) is ""."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float) and math.isfinite(value):
+        return number_text(value, "where")
     return str(value).strip()
-
-
-def head(text: str, limit: int = SHOWN_CHARS) -> str:
-    """The beginning of a text on one line, quoted."""
-    line = " ".join(text.split())
-    return repr(line if len(line) <= limit else line[:limit] + "...")

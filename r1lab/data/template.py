@@ -106,7 +106,8 @@ class PlainTemplate(Parsing):
             )
 
     def render(self, question: Question, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
-        """The prompt as text; control tokens of the tokenizer in a question are taken apart."""
+        """The prompt as text; control tokens of the tokenizer in a question are taken apart. Raises DataError."""
+        check_turns(question)
         before, after = self.text.split(PLACE)
         shown = (f"{before}{e.question}{after} {e.response}{self.separator}" for e in self.examples)
         asked = question.text if tokenizer is None else as_text(tokenizer, question.text)
@@ -141,6 +142,17 @@ class PlainTemplate(Parsing):
                 "Load it with add_eos_token=False.",
             )
         return torch.tensor(ids, dtype=torch.int64)
+
+
+def check_turns(question: Question) -> None:
+    """A plain template has a place for one question alone. Raises DataError."""
+    if question.turns:
+        roles = ", ".join(turn["role"] for turn in question.turns)
+        raise DataError(
+            "A plain template has no place for messages before the question.",
+            f"question {question.id} has messages of {roles} before it",
+            f"template=r1_chat; or leave system prompts out: mix.sources.{question.source}.fields.system=false",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,12 +223,17 @@ class ChatTemplate(Parsing):
         return chat_text(tokenizer, turns, False, self.day)
 
     def messages(self, question: Question, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, str]]:
-        """What is rendered: system, examples, the question; control tokens in the question are taken apart."""
-        messages = [{"role": "system", "content": self.system}] if self.system is not None else []
+        """What is rendered: system, examples, the question's own messages; control tokens in these are taken apart.
+
+        A system prompt of the question takes the place of the template's.
+        """
+        turns = [{**turn, "content": as_text(tokenizer, turn["content"])} for turn in question.turns]
+        own = [turns.pop(0)] if turns and turns[0]["role"] == "system" else []
+        messages = own or ([{"role": "system", "content": self.system}] if self.system is not None else [])
         for example in self.examples:
             messages.append({"role": "user", "content": example.question + self.suffix})
             messages.append({"role": "assistant", "content": example.response})
-        return [*messages, {"role": "user", "content": as_text(tokenizer, question.text) + self.suffix}]
+        return [*messages, *turns, {"role": "user", "content": as_text(tokenizer, question.text) + self.suffix}]
 
     def prompt_ids(self, question: Question, tokenizer: PreTrainedTokenizerBase) -> Tensor:
         """[L] int64; the chat template writes its own special tokens, so the tokenizer adds none."""
@@ -229,10 +246,14 @@ class ChatTemplate(Parsing):
         """The prompt, and what of it belongs to the response already."""
         messages = self.messages(question, tokenizer)
         prompt, header = opening(tokenizer, messages, self.day)
+        said = [turn["content"] for turn in question.turns if turn["role"] == "assistant"]
         for message in messages:
-            if message["content"].strip() not in prompt:
+            # templates may drop the reasoning of an earlier answer
+            if message["content"].strip() not in prompt and message["content"] not in said:
                 role = message["role"]
-                remedies = {"system": "template.system=null", "assistant": "template.examples=[]"}
+                own = any(turn["role"] == "system" for turn in question.turns)
+                system = f"mix.sources.{question.source}.fields.system=false" if own else "template.system=null"
+                remedies = {"system": system, "assistant": "template.examples=[]"}
                 raise DataError(
                     f"The tokenizer's chat template does not show the {role}'s message as it is.",
                     f"question {question.id}: {message['content'][:80]!r} is not in {prompt[-200:]!r}",

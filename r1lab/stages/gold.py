@@ -9,7 +9,7 @@ from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from r1lab.data.template import Template
+from r1lab.data.template import PlainTemplate, Template, check_turns
 from r1lab.errors import DataError
 from r1lab.rewards.accuracy import AccuracyReward
 from r1lab.rewards.rubric import Reward, Rubric, counts
@@ -55,6 +55,9 @@ def check_gold(
             f"{strange[0].id} is a {type(strange[0]).__name__}",
             "mix=hh_harmless or mix=do_not_answer, which have the prompts alone",
         )
+    if isinstance(template, PlainTemplate):
+        for question in (*questions, *further):
+            check_turns(question)
     judging = {name: r for name, r in rubric.rewards.items() if counts(r) and r.knows_gold}
     apart = {r.aspect for r in rubric.rewards.values()} - {""}
     asked = [q for q in questions if _has_gold(q, apart)]

@@ -249,13 +249,15 @@ GENERAL_MIXES = {
     "do_not_answer", "hh_harmless", "hh_harmless_pairs", "hh_harmless_points", "hh_helpful_pairs", "pairs", "points"
 }  # fmt: skip
 """In test_data_preferences.py."""
+ROW_FORMS = {"trl", "verl", "openrlhf", "open_r1"}
+"""In test_data_row_forms.py."""
 OF_ARTIFACTS = {"refinements"}
 """In test_data_refinement.py."""
 
 
 def test_every_mix_of_conf_is_tested():
     assert {path.stem for path in (CONF / "mix").glob("*.yaml")} == {
-        *GENERATED_MIXES, *REAL, *DOMAIN_MIXES, *GENERAL_MIXES, *OF_ARTIFACTS}  # fmt: skip
+        *GENERATED_MIXES, *REAL, *DOMAIN_MIXES, *GENERAL_MIXES, *ROW_FORMS, *OF_ARTIFACTS}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REAL)
