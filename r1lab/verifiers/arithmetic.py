@@ -2,7 +2,9 @@ r"""Expressions of whole numbers, the four operations and brackets: their exact 
 
 A parser of its own, because nothing that a model writes is ever evaluated by Python. ``×``, ``÷``, ``\times``,
 ``\cdot``, ``\div``, ``x`` between numbers, square brackets and ``\frac{a}{b}`` are read; there are no powers, no signs
-before numbers and no numbers put together from digits.
+before numbers and no numbers put together from digits. Factors may stand side by side where one of them has brackets:
+``(2+6)(1+2)``, ``4(5+1)``, ``(1+2)4``. Two such products are ambiguous and not read: behind a division, ``1/2(3)``, and
+a number before a fraction of two numbers, ``2\frac{1}{3}``, which may be a mixed number.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ _TOKEN = re.compile(r"\s*(?:(\d{1,9})|([-+*/()]))")
 _SPELLINGS = [
     (re.compile(pattern), spelling)
     for pattern, spelling in (
+        (r"(?<=\d) ?\\frac ?\{ ?\d+ ?\} ?\{ ?\d+ ?\}", "?"),  # a mixed number or a product: no token
         (r"\\frac ?\{([^{}]*)\} ?\{([^{}]*)\}", r"((\1)/(\2))"),
-        (r"\\(?:times|cdot|ast)(?![a-z])|[×·⋅∗]|(?<=[\d)\]]) ?[xX] ?(?=[\d(\[])", "*"),
+        (r"\\(?:times|cdot|ast)(?![a-z])|[×·⋅∗∙•✕✖⨯]|(?<=[\d)\]]) ?[xX] ?(?=[\d(\[])", "*"),
         (r"\\div(?![a-z])|[÷⁄∕]", "/"),
         (r"[−–—]", "-"),
         (r"\\(?:left|right)(?![a-z])|\\[,;! ]", ""),
@@ -74,11 +77,31 @@ def _sum(tokens: list[str], place: int) -> tuple[Fraction, int]:
 
 
 def _product(tokens: list[str], place: int) -> tuple[Fraction, int]:
-    value, place = _factor(tokens, place)
+    value, place = _side_by_side(tokens, place)
     while tokens[place : place + 1] in (["*"], ["/"]):
-        factor, end = _factor(tokens, place + 1)
-        value, place = (value * factor if tokens[place] == "*" else value / factor), end
+        if tokens[place] == "*":
+            factor, place = _side_by_side(tokens, place + 1)
+            value *= factor
+        else:
+            divisor, place = _factor(tokens, place + 1)
+            if _another_factor(tokens, place):  # 1/2(3) is 1/6 to some and 3/2 to others
+                raise _NotAnExpression
+            value /= divisor
     return value, place
+
+
+def _side_by_side(tokens: list[str], place: int) -> tuple[Fraction, int]:
+    value, place = _factor(tokens, place)
+    while _another_factor(tokens, place):
+        factor, place = _factor(tokens, place)
+        value *= factor
+    return value, place
+
+
+def _another_factor(tokens: list[str], place: int) -> bool:
+    """Whether a factor follows without a sign: "(" behind a factor, or a number behind ")"."""
+    following = tokens[place : place + 1]
+    return following == ["("] or (tokens[place - 1] == ")" and bool(following) and following[0].isdigit())
 
 
 def _factor(tokens: list[str], place: int) -> tuple[Fraction, int]:

@@ -121,8 +121,26 @@ def test_precedence_and_order():
     # 2+3*4 = 14; 20-6-4 = 10, not 18; 24/4/2 = 3, not 12; 2*(3+4)-5 = 9
     for text, value in (("2+3*4", 14), ("20-6-4", 10), ("24/4/2", 3), ("2*(3+4)-5", 9), ("8/(3-8/3)", 24)):
         assert read_expression(text).value == value
-    for text in ("", "2+", "+2", "(2", "2)", "2 3", "2**3", "2^3", "a", "1.5", "2(3)", "0/0", "()", "1" * 201):
+    for text in ("", "2+", "+2", "(2", "2)", "2 3", "2**3", "2^3", "a", "1.5", "0/0", "()", "1" * 201):
         assert read_expression(text) is None, text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("(2+6)(1+2)", 24), ("4(5+1)", 24), ("(1+2)4", 12), ("2(3)", 6), ("(2)(3)(4)", 24), ("2(3)4", 24),
+        ("4 (5 + 1)", 24), ("[2+6](1+2)", 24), ("2((1+2)(3+1))", 24), ("2(3+1)/4", 2), ("8/4*2(3)", 12), ("10-2(3)", 4),
+        ("(8/4)(3)", 6), (r"\left(2+6\right)\left(1+2\right)", 24), (r"\frac{1}{2}(8)", 4), (r"(8)\frac{1}{2}", 4),
+        (r"\frac{6}{2}\frac{8}{2}", 12), (r"4\frac{(5+1)}{2}", 12), (r"(2+6)\times(1+2)", 24), ("(2+6)·(1+2)", 24),
+        ("(2+6)×(4−1)", 24), ("48÷(3−1)", 24), (r"48\div(3-1)", 24), (r"4\cdot(5+1)", 24),
+        ("1/2(3)", None), ("8/(1+1)(3)", None), ("8/(2)3", None), ("8÷2(2+2)", None), (r"8/\frac{1}{2}(3)", None),
+        (r"2\frac{1}{3}", None), (r"2 \frac{1}{3}(3)", None), ("2 3", None), ("(2)3 4", None), ("(2+6)()", None),
+        ("(2+6)(1+2", None), ("(2+6)-(-2)", None), ("2(3)!", None), ("2(3)^2", None), ("f(3)", None), ("(2)(0)/(0)", None),
+    ],
+)  # fmt: skip
+def test_factors_side_by_side(text, value):
+    reading = read_expression(text)
+    assert (reading and reading.value) == value
 
 
 def test_what_hangs_slow_readers_takes_no_time():
