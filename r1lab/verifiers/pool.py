@@ -2,7 +2,8 @@
 
 One thread of the parent drives one worker: it sends a call, waits for the answer until the deadline, and otherwise
 kills the worker, says so in the ``Outcome``, and forks the next one. ``submit`` therefore returns at once and work
-goes on while the parent samples.
+goes on while the parent samples. A worker that has used up half of its memory is replaced; a call that ends a used
+worker, or its memory, gets one second try in a new worker.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 
 from r1lab.errors import VerifierError
 from r1lab.types import Status
-from r1lab.verifiers.worker import FORK, READY, REAP, REPLY, REQUEST, RETURNED
+from r1lab.verifiers.worker import FORK, RAISED, READY, REAP, REPLY, REQUEST, SPENT
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,18 @@ class VerifierPool:
             worker.connection.close()
 
     def _run(self, worker: _Worker | None, call: Call) -> tuple[_Worker | None, Outcome]:
-        worker = worker or self._nursery.fork()
+        """Answer ``call``, in a second worker where a used one died of it: earlier calls may have filled its memory.
+
+        A new worker with the same limits tells: what ends it, too, is a bomb. A timeout is not tried again: time, other
+        than memory, is counted for each call alone, and a second try of every hang would double its cost.
+        """
+        worker, outcome, again = self._try(worker or self._nursery.fork(), call)
+        if again:
+            worker, outcome, _ = self._try(worker or self._nursery.fork(), call)
+        return worker, outcome
+
+    def _try(self, worker: _Worker, call: Call) -> tuple[_Worker | None, Outcome, bool]:
+        """The worker for the next call, the outcome, and whether the call deserves a second try."""
         try:
             worker.connection.send((call.function, call.args))
         except OSError:
@@ -142,28 +154,32 @@ class VerifierPool:
             worker.connection.send((call.function, call.args))
         except Exception as error:
             reason = f"call cannot be pickled: {type(error).__name__}: {error}"
-            return worker, Outcome(None, Status.CRASH, reason, 0.0)
-        start = time.perf_counter()
+            return worker, Outcome(None, Status.CRASH, reason, 0.0), False
+        worker.calls += 1
+        used, start = worker.calls > 1, time.perf_counter()
         try:
             if not worker.connection.poll(self.timeout_seconds):
                 worker.end()
                 reason = f"verifier exceeded {self.timeout_seconds:g} s"
-                return self._successor(), Outcome(None, Status.TIMEOUT, reason, _ms_since(start))
+                return self._successor(), Outcome(None, Status.TIMEOUT, reason, _ms_since(start)), False
             kind, value, ms = worker.connection.recv()
         except (EOFError, OSError):
-            cause = "pool closed" if self._closing.is_set() else _cause(worker.end())
-            return self._successor(), Outcome(None, Status.CRASH, cause, _ms_since(start))
+            closed = self._closing.is_set()
+            cause = "pool closed" if closed else _cause(worker.end())
+            return self._successor(), Outcome(None, Status.CRASH, cause, _ms_since(start)), used and not closed
         except Exception as error:
             worker.end()
             reason = f"result cannot be unpickled: {type(error).__name__}: {error}"
-            return self._successor(), Outcome(None, Status.CRASH, reason, _ms_since(start))
-        if kind == RETURNED:
-            return worker, Outcome(value, Status.OK, "", ms)
-        if value.startswith(MemoryError.__name__):
+            return self._successor(), Outcome(None, Status.CRASH, reason, _ms_since(start)), False
+        # "MemoryError: ..." or "call cannot be unpickled: MemoryError: ..."
+        out_of_memory = kind == RAISED and MemoryError.__name__ in value.split(": ")[:2]
+        if out_of_memory or kind == SPENT:
             # Memory that failed once is half full: a fresh fork is cheaper than a second failure.
             worker.end()
             worker = self._successor()
-        return worker, Outcome(None, Status.CRASH, value, ms)
+        if kind == RAISED:
+            return worker, Outcome(None, Status.CRASH, value, ms), used and out_of_memory
+        return worker, Outcome(value, Status.OK, "", ms), False
 
     def _successor(self) -> _Worker | None:
         """The next worker; None leaves it to the next call to try again and to say why it fails."""
@@ -176,7 +192,7 @@ class VerifierPool:
             item[1].set_result(Outcome(None, Status.CRASH, "pool closed", 0.0))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Worker:
     """A forked process and the parent's end of its pipe."""
 
@@ -185,6 +201,8 @@ class _Worker:
     nursery: _Nursery
     process: subprocess.Popen
     """The nursery process that forked it, the only one that can reap it."""
+    calls: int = 0
+    """Calls that it has been sent."""
 
     def end(self) -> int | None:
         """Kill it, if it lives still, and reap it; its wait status, None where the nursery is gone too."""

@@ -29,6 +29,8 @@ REQUEST = struct.Struct("=ci")
 REPLY = struct.Struct("=i")
 FORK, REAP = b"f", b"r"
 READY, RETURNED, RAISED = "ready", "returned", "raised"
+SPENT = "spent"
+"""Returned, too, by a worker that should not get another call: half of its free memory is used up."""
 _PR_SET_PDEATHSIG = 1
 _ORPHAN_CHECK_MS = 1000
 
@@ -102,7 +104,7 @@ def _silence() -> None:
 def _work(fd: int, nursery: int, memory_bytes: int | None) -> None:
     """Answer calls on ``fd`` until it closes; never returns."""
     _die_with(nursery)
-    _limit_memory(memory_bytes)
+    memory = _Memory(_limit_memory(memory_bytes))
     connection = Connection(fd)
     connection.send((READY, None, 0.0))
     while True:
@@ -114,6 +116,8 @@ def _work(fd: int, nursery: int, memory_bytes: int | None) -> None:
             connection.send((RAISED, f"call cannot be unpickled: {_describe(error)}", 0.0))
             continue
         kind, value, ms = _run(function, args)
+        if memory.is_spent() and kind == RETURNED:
+            kind = SPENT
         try:
             connection.send((kind, value, ms))
         except BaseException as error:
@@ -151,15 +155,41 @@ def _die_with(nursery: int) -> None:
             os._exit(0)
 
 
-def _limit_memory(memory_bytes: int | None) -> None:
-    """Address space may grow by ``memory_bytes`` beyond what the imports hold already.
+def _limit_memory(memory_bytes: int | None) -> int | None:
+    """Address space may grow by ``memory_bytes`` beyond what the imports hold already; the limit, None without one.
 
     The soft limit alone: the worker's code is ours, and a sandbox it starts gives its programs bounds of their own.
     """
     if memory_bytes is None or not os.path.exists("/proc/self/statm"):
-        return
+        return None
     import resource
 
+    limit = _address_space() + memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    return limit
+
+
+def _address_space() -> int:
+    """Bytes of address space that this process holds."""
     with open("/proc/self/statm", encoding="utf-8") as statm:
-        held = int(statm.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (held + memory_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class _Memory:
+    """Watches the address space between calls: caches, SymPy's above all, grow with every call of a worker."""
+
+    def __init__(self, limit: int | None):
+        self._limit = limit
+        self._after_first: int | None = None
+
+    def is_spent(self) -> bool:
+        """Whether half of what the first call left free is used up; asked after every call.
+
+        What the first call takes, every worker would take again: modules that it imports.
+        """
+        if self._limit is None:
+            return False
+        held = _address_space()
+        if self._after_first is None:
+            self._after_first = held
+        return 2 * (held - self._after_first) > self._limit - self._after_first

@@ -11,6 +11,10 @@ def add_one(x):
     return x + 1
 
 
+def getpid():
+    return os.getpid()
+
+
 def hang():
     while True:
         pass
@@ -42,6 +46,33 @@ def memory_bomb():
     hoard = []
     while True:
         hoard.append(bytearray(16_000_000))
+
+
+HELD = []
+
+
+def hold(size):
+    """Keeps that much memory for good, as a cache does; the process."""
+    HELD.append(bytearray(size))
+    return os.getpid()
+
+
+def die_when_used(path, cause):
+    """Ends a worker that holds something already; a new one answers. Notes its process in the file."""
+    with open(path, "a") as file:
+        print(os.getpid(), file=file)
+    if HELD and cause == "memory":
+        raise MemoryError
+    if HELD:
+        os._exit(1)
+    return 42
+
+
+def note_and(path, name):
+    """Notes its process in the file, then does what the function ``name`` of this module does."""
+    with open(path, "a") as file:
+        print(os.getpid(), file=file)
+    return globals()[name]()
 
 
 def raise_error():

@@ -132,6 +132,54 @@ def test_memory_bomb_is_a_crash():
     assert bomb.status is Status.CRASH and bomb.reason.startswith("MemoryError") and fine.value == 2
 
 
+@pytest.mark.parametrize("cause", ["memory", "exit"])
+def test_a_call_that_ends_a_used_worker_is_tried_again_in_a_new_one(tmp_path, cause):
+    with VerifierPool(num_workers=1, timeout_seconds=20.0, memory_bytes=None) as pool:
+        held, outcome = pool.score([call("hold", 1), call("die_when_used", str(tmp_path / "pids"), cause)])
+    assert (outcome.status, outcome.value) == (Status.OK, 42)
+    tried = (tmp_path / "pids").read_text().split()
+    assert len(set(tried)) == len(tried) == 2 and tried[0] == str(held.value)
+
+
+def test_memory_that_earlier_calls_hold_does_not_fail_a_later_call():
+    # by the eighth call a single worker would hold 160 MB of 200 and could not give 60 more
+    calls = [call("hold", 20_000_000)] * 8 + [call("hold", 60_000_000)]
+    with VerifierPool(num_workers=1, timeout_seconds=20.0, memory_bytes=200_000_000) as pool:
+        outcomes = pool.score(calls)
+    assert [outcome.status for outcome in outcomes] == [Status.OK] * 9
+    assert 2 <= len({outcome.value for outcome in outcomes[:8]}) <= 3  # replaced in time, not after every call
+
+
+def test_arguments_that_do_not_fit_beside_what_is_held_are_read_by_a_new_worker():
+    text = "x" * 20_000_000
+    with VerifierPool(num_workers=1, timeout_seconds=20.0, memory_bytes=200_000_000) as pool:
+        assert pool.score([call("hold", 170_000_000), call("echo", text)])[1].value == text
+
+
+def test_a_first_call_that_takes_most_of_the_memory_does_not_replace_workers():
+    calls = [call("hold", 150_000_000), *[call("hold", 1_000)] * 5]
+    with VerifierPool(num_workers=1, timeout_seconds=20.0, memory_bytes=200_000_000) as pool:
+        assert len({outcome.value for outcome in pool.score(calls)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "used", "tries", "status"),
+    [
+        ("memory_bomb", True, 2, Status.CRASH), ("segfault", True, 2, Status.CRASH),
+        ("memory_bomb", False, 1, Status.CRASH), ("segfault", False, 1, Status.CRASH),
+        ("raise_error", True, 1, Status.CRASH), ("hang", True, 1, Status.TIMEOUT), ("getpid", True, 1, Status.OK),
+    ],
+)  # fmt: skip
+def test_a_bomb_is_tried_twice_at_most_and_a_hang_once(tmp_path, name, used, tries, status):
+    with VerifierPool(num_workers=1, timeout_seconds=1.5, memory_bytes=100_000_000) as pool:
+        before = pool.score([call("add_one", 1)] * used)
+        start = time.monotonic()
+        outcome, after = pool.score([call("note_and", str(tmp_path / "pids"), name), call("add_one", 1)])
+        assert time.monotonic() - start < 2 * 1.5 + SLACK
+    assert len((tmp_path / "pids").read_text().split()) == tries
+    assert outcome.status is status and [o.value for o in (*before, after)] == [2] * (used + 1)
+
+
 def test_workers_are_silent_and_leave_interrupts_to_the_parent(pool, capfd):
     noisy, ignoring = pool.score([call("noise"), call("ignores_interrupt")])
     assert noisy.status is Status.OK and ignoring.value is True
