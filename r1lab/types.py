@@ -53,6 +53,17 @@ class Question:
         return self.details.get("turns", ())
 
     @property
+    def dialogue(self) -> str:
+        """All messages up to the question as one text, for judges and reward models; the question alone without others.
+
+        >>> Question("q", "And 2+2?", "4", details={"turns": [{"role": "user", "content": "What is 1+1?"}]}).dialogue
+        'user: What is 1+1?\\n\\nuser: And 2+2?'
+        """
+        if not self.turns:
+            return self.text
+        return "\n\n".join([*(f"{turn['role']}: {turn['content']}" for turn in self.turns), f"user: {self.text}"])
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """What tells it from another; a pair and a labeled response have theirs too."""
         return (*(turn["content"] for turn in self.turns), self.text)

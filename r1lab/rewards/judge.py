@@ -213,7 +213,7 @@ class PairJudge(_AskedInTurns):
             f"Compare two responses, A and B, to the same prompt. {self.criteria} First answer the prompt yourself; "
             "then compare both with your own answer and with each other, and name what is wrong in either."
         )
-        material = {"prompt": question.text, "response A": a, "response B": b}
+        material = {"prompt": question.dialogue, "response A": a, "response B": b}
         return Query(task, material, PAIR_VERDICTS, {label: sign * v for label, v in PAIR_VALUES.items()}, turn)
 
 
@@ -248,7 +248,7 @@ class PointJudge(_AskedInTurns):
 
     def _query(self, question: Question, response: str, turn: int) -> Query:
         task = f"Judge a response to a prompt. {self.criteria}"
-        material = {"prompt": question.text, "response": response}
+        material = {"prompt": question.dialogue, "response": response}
         return Query(task, material, _listed(self.verdicts, turn), self.verdicts, turn)
 
 
@@ -270,7 +270,7 @@ class AnswerJudge(_AskedInTurns):
             "Say whether an answer to a question is correct, given a reference that is. Work out what the reference "
             f"says and what the answer says before you compare them. {self.criteria}"
         )
-        material = {"question": question.text, "reference": question.answer, "answer": answer}
+        material = {"question": question.dialogue, "reference": question.answer, "answer": answer}
         return Query(task, material, _listed(ANSWER_VERDICTS, turn), ANSWER_VERDICTS, turn)
 
 

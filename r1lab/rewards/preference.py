@@ -91,7 +91,7 @@ class RewardModelReward(Reward):
             return scores
         start = time.perf_counter()
         try:
-            prompts = [rollouts[place].question.text for place in texts]
+            prompts = [rollouts[place].question.dialogue for place in texts]
             values = [float(value) for value in self.model(prompts, list(texts.values()))]
             if len(values) != len(texts):
                 raise ValueError(f"{len(values)} scores for {len(texts)} responses")

@@ -85,7 +85,7 @@ class Judged:
     @classmethod
     def of(cls, item: Item, tokenizer: PreTrainedTokenizerBase) -> Judged:
         responses = (item.chosen, item.rejected) if isinstance(item, PreferencePair) else (item.response,)
-        texts = tuple(torch.tensor(judged_ids(tokenizer, item.text, response)) for response in responses)
+        texts = tuple(torch.tensor(judged_ids(tokenizer, item.question.dialogue, response)) for response in responses)
         return cls(texts, getattr(item, "label", 0.0))
 
     @property

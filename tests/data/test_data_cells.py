@@ -168,6 +168,7 @@ def test_messages_are_a_prompt(tmp_path):
     assert [(turn["role"], turn["content"]) for turn in question.turns] == [
         ("system", "system text"), ("user", "user text"), ("assistant", "assistant text")]  # fmt: skip
     assert question.texts == ("system text", "user text", "assistant text", "And 2+2?")
+    assert question.dialogue == "system: system text\n\nuser: user text\n\nassistant: assistant text\n\nuser: And 2+2?"
     (without,) = questions(tmp_path, {"question": [SYSTEM, USER], "answer": 4}, system=False)
     assert without == Question("train:1", "user text", "4")
     shared = [{"from": "human", "value": "user text"}]
