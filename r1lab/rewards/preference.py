@@ -192,7 +192,7 @@ def check_neighbors(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) 
     """A text has the score that it has alone, whatever stands beside it in a batch. Raises ModelError."""
     import torch
 
-    from r1lab.engines.agreement import LIMITS, REMEDY, drawable, gap
+    from r1lab.engines.agreement import REMEDY, drawable, gap, limits_of
     from r1lab.models.families import positions_of
 
     generator, ids = torch.Generator().manual_seed(0), torch.tensor(drawable(tokenizer))
@@ -204,10 +204,10 @@ def check_neighbors(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) 
         batch = tokenizer.pad(rows, padding_side="right", return_tensors="pt").to(model.device)
         beside = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, 0]
     most, _ = gap([beside], [alone])
-    if most > (limit := LIMITS[model.dtype].most):
+    if most > (limit := limits_of(model.dtype, model.config).most):
         raise ModelError(
             "The reward model gives a text another score when others stand beside it.",
-            f"model_type={model.config.model_type}: {most:.2g} at most, {limit:g} is allowed in {model.dtype}",
+            f"model_type={model.config.model_type}: {most:.2g} at most, {limit:.2g} is allowed in {model.dtype}",
             REMEDY,
         )
 

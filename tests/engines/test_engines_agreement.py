@@ -15,7 +15,7 @@ from tiny_families import VOCABULARY, tiny_config
 from tiny_families import tiny_model as random_model
 
 from r1lab.engines import torch_engine
-from r1lab.engines.agreement import compare, drawable
+from r1lab.engines.agreement import LIMITS, compare, drawable, limits_of
 from r1lab.engines.decoder import Decoder
 from r1lab.engines.groups import GroupCache
 from r1lab.engines.torch_engine import TorchEngine
@@ -295,3 +295,13 @@ def test_a_perturbation_is_found_in_19_of_20_tries(perturb, family):
     found = sum(is_found(perturb, family, seed) for seed in range(20))
     print(f"{perturb.__name__:32} {family:12} {found}/20")
     assert found >= 19
+
+
+def test_deeper_models_may_differ_by_more_in_float32_alone(tiny_model):
+    config = tiny_model("llama").config
+    shallow = limits_of(torch.float32, config)
+    assert config.num_hidden_layers == 2 and shallow == LIMITS[torch.float32]
+    config.num_hidden_layers = 32
+    deep = limits_of(torch.float32, config)
+    assert deep.most == pytest.approx(4 * shallow.most) and deep.mean == pytest.approx(4 * shallow.mean)
+    assert limits_of(torch.bfloat16, config) == LIMITS[torch.bfloat16]
