@@ -11,8 +11,9 @@ The rules, in this order; the first that speaks decides:
 Committing is to one letter. Two letters, a letter beside another in a list ("A or B", "A/C", "A, B") or with another
 that is possible ("C. D is possible, too"), a letter with another option's text, or several texts are no readable
 answer. A capital that is a word or a symbol is not a letter: "A cat", "E = F/q". Neither is a denied one: "not A",
-"C is wrong", "不选C". A small letter counts where it stands alone ("c", "(c)") or ends an announcement ("the answer is
-c."), unless an option's text is that letter.
+"C is wrong", "不选C", nor the second of "B over C" (verifiers/choice_denials.py). A small letter counts where it stands
+alone ("c", "(c)"), labels its option's text ("c) 5 m/s") or ends an announcement ("the answer is c."), unless an
+option's text is that letter.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from string import ascii_uppercase
 from typing import ClassVar
 
 from r1lab.types import Question, Score, Status
+from r1lab.verifiers.choice_denials import MARK, without_denials
 from r1lab.verifiers.quantity import clean, exact_key, read_quantity
 from r1lab.verifiers.units import units_agree
 
@@ -43,21 +45,32 @@ _LETTER = re.compile(r"(?<![A-Za-z0-9_'’^])([A-Z])(?![A-Za-z0-9_'’^+#])")
 _SMALL = re.compile(r"(?<![A-Za-z0-9_'’^])([a-z])(?=[)\]]?\s*[.。!]?\s*$)")
 
 _OPEN, _CLOSE = r"[(\[【<]?\s*", r"\s*[)\]】>]?"
+_SURELY = r"(?:\s+(?:certainly|definitely|surely|clearly|obviously|undoubtedly|indeed|simply|therefore|thus))?"
 _ANNOUNCED = re.compile(
-    r"(?:\b(?:answer|option|choice|solution)(?:\s+is|'s|\s+must be|\s+should be|\s+would be)?"
+    r"(?:\b(?:answer|option|choice|solution)(?:\s+is|'s|\s+must be|\s+should be|\s+would be)?" + _SURELY + r"\s*[)\]>]?"
     # "such that (C, +)" announces nothing
-    r"|\b(?:it|that|one)(?:\s+is|'s|\s+must be|\s+should be|\s+would be)"
+    r"|\b(?:it|that|one)(?:\s+is|'s|\s+must be|\s+should be|\s+would be)" + _SURELY + r"|\b(?:go|going) with"
+    r"|\bAntwort(?:\s+ist)?|\br[ée]ponse(?:\s+est)?|\brespuesta(?:\s+es)?|(?:答え|正解|解答)は"
+    r"|" + MARK + r"\W*(?:but(?:\s+rather)?|sondern|mais|sino|而是)?"
     r"|\b(?:think|say|believe|guess|pick|choose|select|picked|chose|selected|so|thus|therefore|hence)"
-    r"|=>|->|→|(?<!不)[选是为]|选择|选项|答案)\s*[:,=-]?\s*(?:option|choice|选项)?\s*" + _OPEN + "$",
+    r"|=>|->|→|(?<!不)[选是为]|选择|选项|答案[\])】>]?)\s*[:,=-]?\s*(?:option|choice|选项)?\s*" + _OPEN + "$",
     re.IGNORECASE,
 )
 _BEHIND_LABEL = re.compile(r"(?:[)\]】>.:,;、 ]|[–—-](?= ))*")
 _BEGINS = re.compile(_OPEN)
 _FIRM = re.compile(
-    _CLOSE + r"(?:\s*$|\s*[.,:;!?、。)\]]|\s+[-–—]\s|\s+(?:because|since|as|for)\b|\s*(?:选?项|因为|由于))"
+    rf"{_CLOSE}(?:\s*$|\s*{MARK}(?!\s+(?:is|are|was|would)\b)"
+    r"|\s*[.,:;!?、。)\]]|\s+[-–—]\s|\s+(?:because|since|as|for)\b|\s*(?:选?项|因为|由于))"
 )
 _PRAISED = re.compile(
     _CLOSE + r"\s*(?:(?:is|was|must be)\s+(?:the\s+)?(?:correct|right|best|true|answer)\b|(?:选?项)?(?:是)?(?:正确|对))"
+)
+_BEFORE_OWN_TEXT = re.compile(
+    _BEHIND_LABEL.pattern + r"(?:=>|->|→|=|[(\[]|(?:which\s+)?(?:is|equals)\b|i\.e\.,?|是|即)?\s*[(\[]?"
+)
+_SMALL_LABEL = re.compile(r"[(\[]?([a-z])\s*[)\].:]+\s*(\S.*)")
+_BEHIND_OWN_TEXT = re.compile(
+    r"[\s(\[,;:–—-]*(?:(?:=>|->|→|=|\b(?:which\s+)?is|\bi\.e\.|\bcorresponds to|是|即)\s*[(\[]?)?$"
 )
 _DENIED = re.compile(
     _CLOSE + r"[\s.,:;]*(?:(?:is|was|it is|isn't)\s+)?(?:wrong|incorrect|false|no|never|not(?!\s+[(]?[A-Z]\b))\b"
@@ -125,7 +138,12 @@ def read_choice(answer: str, choices: Sequence[str]) -> tuple[str | None, str]:
         return letter, ""
     if alone:
         return alone[1].upper(), ""
-    return _committed(_without_own_texts(text, choices), choices)
+    small = _SMALL_LABEL.fullmatch(text)
+    if small and option_of(small[2], choices) == small[1].upper():
+        return small[1].upper(), ""
+    text, denied = without_denials(_without_own_texts(text, choices))
+    letter, fault = _committed(text, choices)
+    return (None, "the letter is denied, too") if letter in denied else (letter, fault)
 
 
 def option_of(text: str, choices: Sequence[str]) -> str | None:
@@ -175,8 +193,11 @@ def _commits(text: str, match: re.Match[str]) -> bool:
 
 def _follows_own_text(text: str, match: re.Match[str], choices: Sequence[str]) -> bool:
     """Whether the letter stands at the end behind its option's text: "15 m/s (C)"."""
-    before = text[: match.start()].rstrip("([ ,:-")
-    return _ENDS.match(text, match.end()) is not None and option_of(before, choices) == match[1].upper()
+    if _ENDS.match(text, match.end()) is None:
+        return False
+    cut = max(0, match.start() - WINDOW)
+    before = text[:cut] + _BEHIND_OWN_TEXT.sub("", text[cut : match.start()], count=1)
+    return option_of(before.rstrip("([ ,:-"), choices) == match[1].upper()
 
 
 def _without_own_texts(text: str, choices: Sequence[str]) -> str:
@@ -186,10 +207,12 @@ def _without_own_texts(text: str, choices: Sequence[str]) -> str:
         place = match.end()
         number = ascii_uppercase.index(match[1])
         own = _plain(choices[number]) if number < len(choices) else ""
-        start = _BEHIND_LABEL.match(text, place).end()
-        end = start + len(own)
-        if own and text[start:end].casefold() == own.casefold() and not text[end : end + 1].isalnum():
-            text = f"{text[:place]}. {text[end:]}"
+        for behind in (_BEHIND_LABEL, _BEFORE_OWN_TEXT):
+            start = behind.match(text, place).end()
+            end = start + len(own)
+            if own and text[start:end].casefold() == own.casefold() and not text[end : end + 1].isalnum():
+                text = f"{text[:place]}. {text[end:].lstrip(')]')}"
+                break
     return text
 
 
