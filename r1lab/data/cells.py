@@ -59,7 +59,7 @@ def _step(value: Any, key: str, path: str) -> Any:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise RowFault(f"{path} leads into {head(value)}, which is no JSON") from None
     if isinstance(value, Mapping) and key in value:
         return value[key]
@@ -145,8 +145,8 @@ def _message(item: Any, path: str) -> Message:
     if not isinstance(item, Mapping):
         raise RowFault(f"{path} is {described(item)}, no message")
     role = item.get("role", item.get("from"))
-    role = RENAMED.get(role, role)
-    if role not in ROLES:
+    role = RENAMED.get(role, role) if isinstance(role, str) else role
+    if not isinstance(role, str) or role not in ROLES:
         raise RowFault(f"{path} has the role {role!r}; it can be {', '.join(ROLES)}")
     if item.get("tool_calls"):
         raise RowFault(f"{path} calls a tool; tools are not supported")
@@ -163,6 +163,25 @@ def _part(part: Any, path: str) -> str:
         return part["text"]
     kind = part.get("type") if isinstance(part, Mapping) else described(part)
     raise RowFault(f"{path} has a part that is no text: {kind}")
+
+
+def as_json(text: str) -> Any:
+    """What a JSON text says; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def json_text(text: str) -> str:
+    """What a text holds that is JSON and no answer, in words: an object, or a list of texts; "" for all others.
+
+    >>> json_text('{"ground_truth": "17"}'), json_text("[1, 2]"), json_text("{1, 2}")
+    ("an object with the keys ground_truth: '17'", '', '')
+    """
+    value = as_json(text) if text[:1] in ("{", "[") else None
+    texts = isinstance(value, list) and any(isinstance(item, (str, dict)) for item in value)
+    return described(value) if texts or (isinstance(value, dict) and value) else ""
 
 
 def described(value: Any) -> str:
@@ -197,5 +216,6 @@ def _way_in(value: Any, path: str) -> str:
     """What to type where the text lies deeper."""
     if isinstance(value, Mapping) and value:
         keys = [key for key, item in value.items() if isinstance(item, (str, int, float))]
-        return f" Name the key: {path}.{next(iter(keys or value))}"
+        likely = [key for key in ("ground_truth", "answer", "content", "value", "text") if key in keys]
+        return f" Name the key: {path}.{next(iter(likely or keys or value))}"
     return " Name one of its places: " + f"{path}.0" if isinstance(value, (list, tuple)) and value else ""

@@ -116,7 +116,7 @@ def demonstration_of(line: bytes | str, place: str) -> Demonstration:
         if not all_valid(demonstration):
             raise ValueError(NO_UTF8)
         return demonstration
-    except (ValueError, TypeError, KeyError, RowFault) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, RowFault) as error:
         name = "" if isinstance(error, RowFault) else f"{type(error).__name__}: "
         raise DataError(
             "A demonstration cannot be read.",
@@ -131,11 +131,15 @@ def _demonstration(row: Mapping[str, Any], place: str) -> Demonstration:
         found = Demonstration(**{**row, "question": Question(**row["question"])})
         if not text_of(found.question.text, "question.text"):
             raise RowFault("question.text is empty")
+        for name in ("id", "answer"):
+            text_of(getattr(found.question, name), f"question.{name}")
+        if not isinstance(found.question.details, Mapping) or found.question.answer is None:
+            raise RowFault("question.answer is nothing, or question.details no object")
         if not text_of(found.response, "response"):
             raise RowFault("response is empty")
         return found
-    if "messages" in row:
-        turns = _messages(row["messages"], "messages")
+    if names := [name for name in ("messages", "conversations") if name in row]:
+        turns = _messages(row[names[0]], names[0])
     else:
         forms = [(prompt, answer) for prompt, answer in FORMS if prompt in row and answer in row]
         if not forms:
@@ -150,7 +154,7 @@ def _demonstration(row: Mapping[str, Any], place: str) -> Demonstration:
     return Demonstration(question, turns[-1]["content"])
 
 
-FORMS = (("prompt", "completion"), ("question", "response"), ("instruction", "output"))
+FORMS = (("prompt", "completion"), ("prompt", "response"), ("question", "response"))
 """Columns that hold a prompt and its response, in other tools."""
 
 

@@ -5,6 +5,7 @@ Both are drawn by a `Mix` as questions are, so that several sets are mixed, filt
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -60,8 +61,11 @@ class PairFields:
             raise LeftOut(question.id, "both responses are the same")
         if read.get("rejected_prompt", question.text) != question.text:
             raise LeftOut(question.id, "the two sides have different prompts")
-        if _before(row, self.columns["chosen"]) != _before(row, self.columns["rejected"]):
+        prompts = [turns for side in ("chosen", "rejected") if (turns := _before(row, self.columns[side]))]
+        if prompts[1:] and prompts[0] != prompts[1]:
             raise LeftOut(question.id, "the two sides have different prompts")
+        if any(turns[-1]["content"] != question.text for turns in prompts):
+            raise LeftOut(question.id, "the prompt is not that of the two sides")
         margin = read.get("margin")
         return PreferencePair(question, read["chosen"], read["rejected"], _number(margin) if margin else None)
 
@@ -112,6 +116,8 @@ class PointFields:
 
 def response_of(value: Any, path: str) -> str:
     """A response, which may be the last of several messages. Raises RowFault."""
+    if value is None:
+        raise RowFault(f"{path} is nothing")
     if not is_messages(value):
         return text_of(value, path)
     last = messages_of(value, path)[-1]
@@ -146,6 +152,9 @@ _READ = {"chosen": response_of, "rejected": response_of, "response": response_of
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         raise RowFault(f"{head(text)} is no number") from None
+    if not math.isfinite(number):
+        raise RowFault(f"{head(text)} is no number")
+    return number

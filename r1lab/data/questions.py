@@ -14,13 +14,16 @@ from r1lab.data.cells import (
     Message,
     RowFault,
     answer_of,
+    as_json,
     cell,
     head,
     is_messages,
+    json_text,
     messages_of,
     text_of,
-)  # fmt: skip
+)
 from r1lab.data.rows import Row, compiled, read_rows
+from r1lab.errors import ConfigError
 from r1lab.types import Question
 
 
@@ -89,6 +92,14 @@ class Fields:
     system: bool = True
     """False leaves out the system prompts of messages, for which plain templates have no place."""
 
+    def __post_init__(self):
+        if "turns" in self.details:
+            raise ConfigError(
+                "A detail cannot be named turns: the messages before a question have that name.",
+                f"details={list(self.details)}",
+                "Rename the column.",
+            )
+
     @cached_property
     def columns(self) -> dict[str, Column]:
         """The fields that are read, by name."""
@@ -108,6 +119,8 @@ class Fields:
         turns, text = self._asked(row)
         if not text:
             raise RowFault("the question's text is empty")
+        if self.domain in ("math", "stem") and (found := json_text(read.get("answer", ""))):
+            raise RowFault(f"the answer is JSON: {found}. Name the key or place in it: {self.columns['answer'].of}.KEY")
         if read.get("answer") == "":
             raise RowFault(f"the question has no answer: {head(text)}")
         level = read.get("level") or None
@@ -136,7 +149,10 @@ class Fields:
 
     def _asked(self, row: Row) -> tuple[list[Message], str]:
         """The messages before the question, and the question's text."""
-        if not is_messages(value := self._cell(row)):
+        value = self._cell(row)
+        if isinstance(value, str) and value.lstrip().startswith("[{") and (found := as_json(value)):
+            value = found
+        if not is_messages(value):
             return [], self.columns["text"](row)
         path = self.columns["text"].of
         *turns, last = messages_of(value, path)

@@ -60,10 +60,13 @@ def read_rows(
             if isinstance(row, RowFault):
                 raise row
             missing = sorted(name for name in needed if not has_path(row, name))
-            if missing and not found and not faults:  # the mapping is wrong, not the row
-                raise _missing_columns(path, missing, row)
-            if missing:
-                raise RowFault(f"no column {', '.join(missing)}; it has {', '.join(sorted(row))}")
+            absent = [name for name in missing if name.partition(".")[0] not in row]
+            if absent and not found and not faults:  # the mapping is wrong, not the row
+                raise _missing_columns(path, absent, row)
+            if absent:
+                raise RowFault(f"no column {', '.join(absent)}; it has {', '.join(sorted(row))}")
+            for name in missing:
+                cell(row, name)  # says what there is below its column
             if all(pattern.fullmatch(as_text(cell(row, name))) for name, pattern in filters.items()):
                 item = fields(row, f"{stem}:{num_rows}", source)
                 if not all_valid(item):
@@ -115,6 +118,8 @@ def _json_row(line: bytes) -> Row | RowFault:
         row = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         return RowFault(f"not UTF-8 (byte {error.start + 1}): {head(line.decode('utf-8', 'replace'))}")
+    except RecursionError:
+        return RowFault("nested too deep to be read")
     except json.JSONDecodeError as error:
         return RowFault(f"not JSON ({error.msg}, column {error.colno}): {head(error.doc)}")
     return row if isinstance(row, dict) else RowFault(f"not a JSON object: {head(line.decode())}")

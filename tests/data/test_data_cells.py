@@ -12,7 +12,7 @@ from r1lab.data.options import ChoiceFields
 from r1lab.data.preferences import PairFields, PointFields
 from r1lab.data.questions import Column, Fields, read_questions
 from r1lab.data.rows import read_rows
-from r1lab.errors import DataError
+from r1lab.errors import ConfigError, DataError
 from r1lab.types import Question
 from r1lab.verifiers.math_answer import MathChecker
 
@@ -240,3 +240,60 @@ def test_labels_are_numbers_and_bools(tmp_path):
 
 def test_columns_in_braces_may_be_paths():
     assert Column("{a.b} and {reward_model.style}")(ROW) == "the column with a dot and rule"
+
+
+@pytest.mark.parametrize("gold", ['{"ground_truth": "17"}', '["17"]', '[{"a": 1}]'])
+def test_a_gold_that_is_json_is_refused(gold, tmp_path):
+    assert "the answer is JSON" in refused(questions, tmp_path, {"question": "?", "answer": gold})
+
+
+@pytest.mark.parametrize("gold", ["[1, 2]", "{1, 2}", "(1, 2)", "{}", "[0, 1)", '"17"', "17"])
+def test_sets_and_intervals_are_golds(gold, tmp_path):
+    assert questions(tmp_path, {"question": "?", "answer": gold})[0].answer == gold
+
+
+def test_messages_may_be_json_in_a_text(tmp_path):
+    asked = json.dumps([SYSTEM, USER])
+    (question,) = questions(tmp_path, {"question": asked, "answer": 4})
+    assert (question.text, question.turns[0]["content"]) == ("user text", "system text")
+
+
+def test_a_role_that_is_no_text_and_json_without_an_end_are_faults(tmp_path):
+    assert "has the role ['user']" in refused(
+        questions, tmp_path, {"question": [{"role": ["user"], "content": "x"}, USER], "answer": 4}
+    )
+    deep = {"question": "?", "answer": "[" * 100_000}
+    assert "which is no JSON" in refused(lambda: questions(tmp_path, deep, answer="answer.x"))
+
+
+def test_a_path_below_a_column_that_leads_nowhere_is_told_with_its_line(tmp_path):
+    words = refused(lambda: questions(tmp_path, {"question": "?", "answer": {"y": 7}}, answer="answer.x"))
+    assert "line 1: answer.x: there is no x in y" in words
+
+
+def test_a_detail_is_not_named_turns():
+    with pytest.raises(ConfigError, match="cannot be named turns"):
+        Fields("question", "answer", details=("turns",))
+
+
+def test_the_prompt_of_a_pair_is_that_of_its_sides(tmp_path):
+    row = {"prompt": "other", "chosen": [USER, said("a")], "rejected": [USER, said("b")]}
+    same = {"prompt": "user text", "chosen": [USER, said("a")], "rejected": "b"}
+    (pair,), left = read_rows(write(tmp_path, row, same), PAIRS)
+    assert left[0].args[1] == "the prompt is not that of the two sides"
+    assert (pair.text, pair.chosen, pair.rejected) == ("user text", "a", "b")
+
+
+@pytest.mark.parametrize("margin", ["nan", "inf", "-inf", "much"])
+def test_margins_are_numbers(margin, tmp_path):
+    fields = PairFields(prompt=Fields("prompt", None), chosen="chosen", rejected="rejected", margin="margin")
+    row = {"prompt": "Hi", "chosen": "yes", "rejected": "no", "margin": margin}
+    assert "is no number" in refused(read_rows, write(tmp_path, row), fields)
+
+
+@pytest.mark.parametrize("side", ["chosen", "rejected"])
+def test_a_response_that_is_null_is_refused_and_an_empty_one_left_out(side, tmp_path):
+    row = {"prompt": "Hi", "chosen": "yes", "rejected": "no"}
+    assert f"line 2: {side} is nothing" in refused(read_rows, write(tmp_path, row, {**row, side: None}), PAIRS)
+    found, left = read_rows(write(tmp_path, row, {**row, side: " "}), PAIRS)
+    assert len(found) == 1 and left[0].args[1] == f"the {side} response is empty"

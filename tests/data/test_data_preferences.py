@@ -47,7 +47,7 @@ def test_what_is_no_pair_is_left_out_with_its_reason(tmp_path):
     rows = [
         {"prompt": "a", "better": "x", "worse": "y", "gap": 1},
         {"prompt": "b", "better": " ", "worse": "y", "gap": 1},
-        {"prompt": "c", "better": "x", "worse": None, "gap": 1},
+        {"prompt": "c", "better": "x", "worse": "", "gap": 1},
         {"prompt": "d", "better": "x", "worse": "x", "gap": 1},
     ]
     write(tmp_path, rows), write(tmp_path, rows[:1], "test.jsonl")

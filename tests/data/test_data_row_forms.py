@@ -110,6 +110,7 @@ DEMONSTRATIONS = {
             {"from": "gpt", "value": "2"},
         ]
     },
+    "conversations": {"conversations": [SYSTEM, user(1), {"role": "assistant", "content": "2"}]},
     "prompt and completion": {"prompt": [SYSTEM, user(1)], "completion": [{"role": "assistant", "content": "2"}]},
 }  # fmt: skip
 
@@ -144,6 +145,13 @@ def test_texts_are_demonstrations(row, tmp_path):
         ({"prompt": "What?", "completion": None}, "completion is empty"),
         ({"prompt": 7, "completion": "2"}, "prompt is the number 7, not text"),
         ({"prompt": "What?", "completion": {"text": "2"}}, "completion is an object"),
+        ({"question": {"id": "a", "text": "?", "answer": {"a": 1}}, "response": "x"}, "question.answer is an object"),
+        ({"question": {"id": 3, "text": "?", "answer": "7"}, "response": "x"}, "question.id is the number 3"),
+        (
+            {"question": {"id": "3", "text": "?", "answer": "7", "details": None}, "response": "x"},
+            "question.answer is no",
+        ),
+        ({"instruction": "Add them", "input": "3 and 4", "output": "7"}, "there are no messages"),
         ({"text": "all in one"}, "there are no messages, and no prompt with its completion; it has text"),
         ({"question": {"id": "a", "text": "", "answer": "2"}, "response": "2"}, "question.text is empty"),
         ({"question": {"id": "a", "text": "?", "answer": "2"}, "response": 2}, "response is the number 2, not text"),

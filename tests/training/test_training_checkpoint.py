@@ -23,7 +23,7 @@ def root(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("limit", [20_000, 60_000, 150_000])
+@pytest.mark.parametrize("limit", [30_000, 60_000, 150_000])
 def test_a_file_limit_stops_the_run_with_a_remedy(limit, root):
     command = ["r1lab", "experiments=tiny", f"run.root={root}", f"run.name=limit_{limit}"]
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"

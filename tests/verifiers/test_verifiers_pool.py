@@ -312,7 +312,7 @@ def test_interrupt_of_the_whole_group_is_orderly():
     count = "print(pool.score([Call(len, ('abc',))])[0].value, flush=True)"
     parent = start_script(f"try:\n    ready()\n    time.sleep(600)\nexcept KeyboardInterrupt: {count}")
     os.killpg(parent.pid, signal.SIGINT)
-    assert parent.communicate(timeout=20)[0] == "3\n" and parent.returncode == 0
+    assert parent.communicate(timeout=60)[0] == "3\n" and parent.returncode == 0
 
 
 def test_workers_that_cannot_start_are_an_error(capfd):
