@@ -14,6 +14,7 @@ from r1lab.verifiers.formula_types import (
     Bracketed,
     Builder,
     Combined,
+    Congruence,
     Expression,
     Listed,
     Matrix,
@@ -25,13 +26,14 @@ from r1lab.verifiers.formula_types import (
 from r1lab.verifiers.latex_cursor import MAX_DEPTH
 from r1lab.verifiers.latex_grammar import Grammar
 from r1lab.verifiers.latex_nodes import Node, in_degrees, matrix_rows
+from r1lab.verifiers.latex_spellings import respelled
 from r1lab.verifiers.latex_tokens import CLOSERS, OPENERS, Token, bracket_depth, closing, split, tokens
 from r1lab.verifiers.names import is_derivative, is_name, tuple_name
 from r1lab.verifiers.quantity import read_quantity
 from r1lab.verifiers.units import UNIT_NAMES, canonical_unit, known_unit, unit_behind
 
 MAX_TOKENS = 1000
-_TRIGONOMETRY = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
+_TRIGONOMETRY = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc|cis)(?![A-Za-z])")
 _PLAIN_UNIT = re.compile(r"(.*[\d})i]) ((?:[A-Za-z]{2,}|[A-Za-z]+(?=.*/))(?:\^\d)?(?:/[A-Za-z]+(?:\^\d)?)?)")
 _RELATIONS = {"=": "=", "<": "<", ">": ">", r"\leq": "<=", r"\geq": ">=", r"\neq": "!=", r"\approx": "~", r"\in": "in"}
 _OR, _AND = (r"\vee", "or"), (r"\wedge", "and")
@@ -47,7 +49,7 @@ def read(text: str, angles: bool = False) -> Value:
 
 class _Reader:
     def __init__(self, text: str, angles: bool) -> None:
-        self.text = _differentials(text)
+        self.text = respelled(text)
         self.angles = angles or bool(_TRIGONOMETRY.search(text))
         self.parts = self._without_degrees(_with_thousands(_spelled(tokens(self.text))))
         if len(self.parts) > MAX_TOKENS or bracket_depth(self.parts) > MAX_DEPTH:
@@ -77,7 +79,7 @@ class _Reader:
             and parts[-1].kind == "end"
         ):
             lines = [line for line in split(parts[1:-1], r"\\") if line]
-            return _flat(Listed(tuple(self._listed([p for p in line if not p.is_sign("&")]) for line in lines)))
+            return _flat(Listed(tuple(self._line(line) for line in lines)))
         for joint, signs in (("or", _OR), ("and", _AND), (",", (",", ";"))):
             pieces = split(parts, *signs)
             if len(pieces) > 1:
@@ -87,7 +89,22 @@ class _Reader:
                 return _flat(Listed(items, joint))
         return self._statement(parts)
 
+    def _line(self, parts: Sequence[Token]) -> Value:
+        """A line of cases: a value and where it holds, or one statement with its signs aligned."""
+        cells = split(parts, "&")
+        if len(cells) != 2 or not cells[0] or not cells[1] or cells[1][0].text in _RELATIONS:
+            return self._listed([part for part in parts if not part.is_sign("&")])
+        value, condition = cells
+        value = value[:-1] if value[-1].is_sign(",") else value
+        word = condition[0].text.strip(" ,:").lower() if condition[0].kind == "word" else ""
+        if len(condition) == 1 and word in ("otherwise", "else"):
+            return Bracketed("()", (self._side(value), Named("otherwise")))
+        return Bracketed("()", (self._side(value), self._listed(condition[word in ("if", "for", "when") :])))
+
     def _statement(self, parts: Sequence[Token]) -> Value:
+        marks = [i for i, part in enumerate(parts) if part.text in (r"\pmod", r"\mod")]
+        if len(marks) == 1:
+            return self._congruence(parts[: marks[0]], parts[marks[0] + 1 :])
         cuts = _relation_signs(parts)
         if not cuts:
             return self._side(parts)
@@ -102,6 +119,13 @@ class _Reader:
         if signs in (("=",), ("in",)) and (names := tuple_name(name)):
             return Relation((None, self._side(pieces[1])), ("=",), names)
         return Relation(tuple(self._side(piece) for piece in pieces), signs)
+
+    def _congruence(self, parts: Sequence[Token], modulus: Sequence[Token]) -> Congruence:
+        sides = split(parts, r"\equiv")
+        if len(sides) > 2:
+            raise Unreadable("a chain of congruences")
+        left = Grammar(sides[0]).whole() if len(sides) == 2 else None
+        return Congruence(left, Grammar(sides[-1]).whole(), Grammar(modulus).whole())
 
     def _source(self, parts: Sequence[Token]) -> str:
         return self.text[parts[0].start : parts[-1].end].strip() if parts else ""
@@ -148,7 +172,7 @@ class _Reader:
         opener, closer, inside = parts[0].text, parts[-1].text, parts[1:-1]
         if inside and inside[0].kind == "begin" and inside[-1].kind == "end" and (matrix := _matrix(inside)):
             return matrix
-        if any(part.text == r"\choose" for part in inside):
+        if any(part.text in (r"\choose", r"\over") for part in inside):
             return None
         if opener == "{" and closer == "}":
             return self._listed(inside) if inside else None
@@ -227,14 +251,6 @@ class _Reader:
         if unit is None or end < len(parts):
             raise Unreadable(f"{parts[grammar.at].text!r} behind a formula")
         return node, unit
-
-
-def _differentials(text: str) -> str:
-    r"""``dy/dx`` as the fraction that it is."""
-    d, letter = r"(?:d|\\partial|\\text\{d\})", r" ?(?:\\[A-Za-z]+|[A-Za-z])"
-    order = r"(?:\^ ?(?:\d|\{\d\}))?"
-    pattern = rf"(?<![A-Za-z\\])({d}{order}{letter}'*) ?/ ?({d}{letter}{order})(?![A-Za-z])"
-    return re.sub(pattern, r"\\frac{\1}{\2}", text)
 
 
 def _spelled(parts: list[Token]) -> list[Token]:

@@ -7,10 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from r1lab.verifiers.errors import Unreadable
-from r1lab.verifiers.formula_relations import nodes_of, same_equations, same_inequalities, squeezed
+from r1lab.verifiers.formula_relations import nodes_of, same_congruences, same_equations, same_inequalities, squeezed
 from r1lab.verifiers.formula_same import same_expression
 from r1lab.verifiers.formula_settle import is_plain, rounds_to
-from r1lab.verifiers.formula_types import Bracketed, Combined, Expression, Listed, Matrix, Named, Ratio, Relation, Value
+from r1lab.verifiers.formula_types import (
+    Bracketed,
+    Combined,
+    Congruence,
+    Expression,
+    Listed,
+    Matrix,
+    Named,
+    Ratio,
+    Relation,
+    Value,
+)
 from r1lab.verifiers.latex_nodes import Node, is_number, number, symbols
 from r1lab.verifiers.quantity import Quantity
 from r1lab.verifiers.regions import region, same_region
@@ -43,6 +54,8 @@ def same(gold: Value, found: Value, rules: Rules) -> bool:
         shapes = [(len(value.rows), len(value.rows[0])) for value in (gold, found)]
         cells = zip(*([cell for row in value.rows for cell in row] for value in (gold, found)))
         return shapes[0] == shapes[1] and all(_expressions(Expression(a), Expression(b), rules) for a, b in cells)
+    if isinstance(gold, Congruence) and isinstance(found, Congruence):
+        return same_congruences(gold, found)
     if isinstance(gold, Ratio) and isinstance(found, Ratio):
         return len(gold.parts) == len(found.parts) and all(
             same_expression(_times(gold.parts[0], b), _times(found.parts[0], a))

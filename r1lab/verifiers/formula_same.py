@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from r1lab.verifiers.errors import TooLarge, Unreadable
 from r1lab.verifiers.formula_numbers import MIN_POINTS, MP, NUM_POINTS, SMALL, Value, real, same_value
-from r1lab.verifiers.formula_value import Point, evaluate
-from r1lab.verifiers.latex_nodes import Node, is_number
+from r1lab.verifiers.formula_value import Point, drawn_whole, evaluate
+from r1lab.verifiers.latex_nodes import Node, counted, is_number
 
 
 def same_expression(one: Node, other: Node) -> bool:
@@ -18,8 +18,9 @@ def same_expression(one: Node, other: Node) -> bool:
         values = [evaluate(one, point), evaluate(other, point)]
         return same_value(*values) or _both_cancel(one, other, point, values)
     seen = 0
+    whole = counted(one) | counted(other)
     for seed in range(NUM_POINTS):
-        point = Point(seed, False)
+        point = Point(seed, False, tuple((name, drawn_whole(name, seed)) for name in whole))
         values = []
         for node in (one, other):
             try:

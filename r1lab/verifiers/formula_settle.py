@@ -13,6 +13,7 @@ from r1lab.verifiers.formula_types import (
     Bracketed,
     Builder,
     Combined,
+    Congruence,
     Expression,
     Listed,
     Matrix,
@@ -71,8 +72,8 @@ def settled(value: Value) -> Value:
         for row in value.rows:
             for cell in row:
                 _has_value(cell)
-    if isinstance(value, Ratio):
-        for part in value.parts:
+    if isinstance(value, Ratio | Congruence):
+        for part in value.parts if isinstance(value, Ratio) else (value.right, value.modulus):
             _has_value(part)
     if isinstance(value, Combined):
         return Combined(value.op, *(_as_set(settled(half)) for half in (value.left, value.right)))

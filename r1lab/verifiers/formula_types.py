@@ -42,6 +42,15 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Congruence:
+    r"""``x \equiv 2 \pmod 5``; ``left`` is None where a residue stands alone."""
+
+    left: Node | None
+    right: Node
+    modulus: Node
+
+
+@dataclass(frozen=True)
 class Ratio:
     parts: tuple[Node, ...]
 
@@ -80,4 +89,4 @@ class Relation:
     name: str = ""
 
 
-Value = Expression | Bracketed | Listed | Matrix | Ratio | Combined | Named | Builder | Relation
+Value = Expression | Bracketed | Listed | Matrix | Congruence | Ratio | Combined | Named | Builder | Relation

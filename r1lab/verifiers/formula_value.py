@@ -39,7 +39,7 @@ from r1lab.verifiers.formula_numbers import (
     plain_root,
     real,
 )
-from r1lab.verifiers.latex_nodes import Node, is_number
+from r1lab.verifiers.latex_nodes import Node, degree, is_number
 
 MAX_STEPS = 30_000
 """Operations for one value; sums within sums need more."""
@@ -73,6 +73,11 @@ def _drawn(name: str, seed: int) -> Value:
     if seed >= 4 and name[:1] in "zw":
         return MP.mpc(real(value), real(Fraction(draw.randrange(2_000, 30_000), 9973)))
     return value
+
+
+def drawn_whole(name: str, seed: int) -> Fraction:
+    """A whole number for a letter that bounds a sum, small enough to add every term."""
+    return Fraction(random.Random(f"{seed} whole {name}").randrange(3, 24))
 
 
 def evaluate(node: Node, point: Point | None = None) -> Value:
@@ -209,6 +214,13 @@ def _binomial(node: Node, point: Point) -> Value:
     return finite(MP.binomial(real(top), real(bottom)))
 
 
+def _mod(node: Node, point: Point) -> Value:
+    top, bottom = _args(node, point)
+    if not (exact(top, bottom) and top.denominator == bottom.denominator == 1 and bottom > 0):
+        raise Undefined("a remainder of what is not whole")
+    return top % bottom
+
+
 def _abs(node: Node, point: Point) -> Value:
     return abs(_args(node, point)[0])
 
@@ -229,7 +241,7 @@ _PLAIN = {
     "cosh": MP.cosh, "tanh": MP.tanh, "coth": MP.coth, "exp": MP.exp, "ln": MP.ln, "arcsin": MP.asin,
     "arccos": MP.acos, "arctan": MP.atan, "arccot": MP.acot, "arcsec": MP.asec, "arccsc": MP.acsc, "arcsinh": MP.asinh,
     "arccosh": MP.acosh, "arctanh": MP.atanh, "arsinh": MP.asinh, "arcosh": MP.acosh, "artanh": MP.atanh,
-    "log": MP.log10, "lg": MP.log10, "Re": MP.re, "Im": MP.im, "arg": MP.arg,
+    "cis": MP.expj, "log": MP.log10, "lg": MP.log10, "Re": MP.re, "Im": MP.im, "arg": MP.arg,
 }  # fmt: skip
 
 
@@ -268,13 +280,27 @@ def _opaque(node: Node, point: Point) -> Value:
 
 
 def _bound(node: Node, point: Point) -> Value:
-    """An integral or a limit: by its parts, whatever the name of its variable."""
+    """A definite integral of a polynomial; else an integral or a limit by its parts, whatever its variable."""
     kind, _, variable = node.name.partition(" ")
     free = variable.endswith(" free")
     variable = variable.removesuffix(" free")
+    if kind == "int" and not free and variable and degree(node.args[0], variable) is not None:
+        return _integral(node, variable, point)
     inner = point if free else point.with_value(variable, _drawn("bound", point.seed))
     args = [_value(node.args[0], inner), *(_value(arg, point) for arg in node.args[1:])]
     return opaque_value(f"{kind} {variable if free else ''}", args, point.seed)
+
+
+def _integral(node: Node, variable: str, point: Point) -> Value:
+    """The integral of a polynomial, by the quadrature of Gauss, which is exact for it."""
+    low, high = (_value(arg, point) for arg in node.args[1:])
+    if infinite(low) or infinite(high):
+        raise Undefined("the integral of a polynomial to infinity")
+
+    def at(value: Value) -> Value:
+        return real(_value(node.args[0], point.with_value(variable, value)))
+
+    return finite(MP.quad(at, [real(low), real(high)], method="gauss-legendre", maxdegree=4))
 
 
 def _sum(node: Node, point: Point) -> Value:
@@ -309,6 +335,7 @@ _OPERATIONS = {
     "number": _number, "symbol": lambda node, point: point(node.name), "pi": lambda node, point: +MP.pi,
     "e": lambda node, point: +MP.e, "i": lambda node, point: MP.mpc(0, 1),
     "infinity": lambda node, point: MP.inf, "add": _add, "mul": _mul, "div": _div, "power": _power, "root": _root,
-    "factorial": _factorial, "gamma": _gamma, "binomial": _binomial, "abs": _abs, "floor": _rounded, "ceil": _rounded,
-    "function": _function, "opaque": _opaque, "bound": _bound, "sum": _sum, "prod": _sum, "det": _determinant,
+    "factorial": _factorial, "mod": _mod, "gamma": _gamma, "binomial": _binomial, "abs": _abs,
+    "floor": _rounded, "ceil": _rounded, "function": _function, "opaque": _opaque, "bound": _bound,
+    "sum": _sum, "prod": _sum, "det": _determinant,
 }  # fmt: skip

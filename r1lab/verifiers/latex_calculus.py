@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from r1lab.verifiers.errors import Unreadable
 from r1lab.verifiers.latex_cursor import Cursor
-from r1lab.verifiers.latex_nodes import Node, number
+from r1lab.verifiers.latex_nodes import Node, number, with_letter_i
 from r1lab.verifiers.latex_tokens import Token, closing, split
 
 
@@ -112,7 +112,8 @@ class Calculus(Cursor):
                 break
         if low is None or high is None:
             raise Unreadable("a sum without bounds")
-        return Node(name, (self._term(), low, high), variable)
+        body = self._term()
+        return Node(name, (with_letter_i(body) if variable == "i" else body, low, high), variable)
 
     def _limit(self) -> Node:
         if not self.take("_"):

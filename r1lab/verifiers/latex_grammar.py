@@ -5,7 +5,8 @@ What the reader decides, in one place, and what it does not do:
 - Letters keep their case, primes, dots, hats and indices: ``y'``, ``\dot{x}``, ``V_{out}``, ``R`` and ``r`` are names.
 - ``\gamma`` is a letter; ``\Gamma(x)`` with an argument in brackets is the function.
 - ``e`` and ``i`` are constants, in italics or upright; ``E``, ``e_1`` and ``i_0`` are letters.
-- Derivatives, integrals, limits and sums to an unknown bound are not worked out; they are compared part by part.
+- Derivatives, limits and integrals are not worked out, but for definite integrals of polynomials; they are compared
+  part by part. Sums and products are added up; a letter in a bound stands for whole numbers.
 - ``f(x)`` is a function's value for f, g, h, F, G, H, any primed letter and some Greek letters; else a product.
 - ``\log`` without a base has base 10; ``a/bc`` is a/(bc), ``a/b(c)`` is (a/b)c.
 - ``2\frac12`` is two and a half; ``2 3`` is nothing.
@@ -19,31 +20,15 @@ from r1lab.verifiers.errors import Unreadable
 from r1lab.verifiers.latex_calculus import Calculus
 from r1lab.verifiers.latex_letters import Letters
 from r1lab.verifiers.latex_nodes import Node, in_degrees, negative, number, product
-from r1lab.verifiers.latex_tokens import FUNCTIONS, Token, closing
+from r1lab.verifiers.latex_tokens import FUNCTIONS, Token, closing, split
 
 _ACCENT_NAMES = (
     "dot ddot dddot hat vec bar tilde overline widehat widetilde mathcal mathscr mathfrak underline overrightarrow "
     "acute check breve"
 )
 _ACCENTS = frozenset(f"\\{name}" for name in _ACCENT_NAMES.split())
-_COMMANDS_OF_FACTORS = frozenset(
-    (
-        "frac",
-        "dfrac",
-        "tfrac",
-        "cfrac",
-        "sqrt",
-        "binom",
-        "int",
-        "oint",
-        "sum",
-        "prod",
-        "lim",
-        "infty",
-        "angle",
-        "triangle",
-    )
-)
+_FACTOR_NAMES = "frac dfrac tfrac cfrac sqrt binom int oint sum prod lim infty angle triangle"
+_COMMANDS_OF_FACTORS = frozenset(_FACTOR_NAMES.split())
 _CLOSERS = {"(": ")", "[": "]", r"\{": r"\}", "{": "}"}
 _BARS = {r"\lfloor": (r"\rfloor", "floor"), r"\lceil": (r"\rceil", "ceil"), "|": ("|", "abs"), r"\|": (r"\|", "norm")}
 
@@ -72,6 +57,8 @@ class Grammar(Letters, Calculus):
         while token := self.peek():
             if self.take("*"):
                 node = product(node, self._operand())
+            elif self.take(r"\bmod"):
+                node = Node("mod", (node, self._factor()))
             elif self.take("/"):
                 node = Node("div", (node, self._divisor()))
             elif self._juxtaposed(token):
@@ -96,7 +83,8 @@ class Grammar(Letters, Calculus):
     def _juxtaposed(self, token: Token) -> bool:
         """Whether a factor follows without a sign; a number behind a factor is no product but an error."""
         if token.kind == "number":
-            if self.parts[self.at - 1].is_sign(")"):
+            before = self.parts[self.at - 1]
+            if before.is_sign(")", "!") or before.text in (r"\pi", "i"):
                 return True
             raise Unreadable("two numbers side by side")
         if token.kind == "upright":
@@ -184,13 +172,11 @@ class Grammar(Letters, Calculus):
             raise Unreadable("brackets of two kinds")
         self.at += 1
         inside = self.parts[self.at : end]
-        choose = [i for i, part in enumerate(inside) if part.text == r"\choose"]
-        if len(choose) == 1:
-            self.at = end + 1
-            return Node(
-                "binomial",
-                tuple(self.inner(half) for half in (inside[: choose[0]], inside[choose[0] + 1 :])),
-            )
+        for infix, op in ((r"\choose", "binomial"), (r"\over", "div")):
+            halves = split(inside, infix)
+            if len(halves) == 2:
+                self.at = end + 1
+                return Node(op, tuple(self.inner(half) for half in halves))
         return self._inner(end).whole()
 
     def _argument(self) -> Node:
@@ -203,7 +189,7 @@ class Grammar(Letters, Calculus):
         if token is None:
             raise Unreadable("an expression ends too early")
         if token.kind == "number":
-            return self._number()
+            return self._number(script)
         if token.kind in ("letter", "upright"):
             self.at += 1
             return self._named(token.text, script)
@@ -227,7 +213,8 @@ class Grammar(Letters, Calculus):
         self.at += 1
         return self._named(token.text)
 
-    def _number(self) -> Node:
+    def _number(self, script: bool = False) -> Node:
+        r"""A number; with a fraction behind it a mixed one, but never in a script: 2^3\frac12 is 4."""
         text = self.parts[self.at].text
         self.at += 1
         while self._thousands():
@@ -237,7 +224,8 @@ class Grammar(Letters, Calculus):
         if ahead and ahead.is_sign("_"):
             raise Unreadable("a number with an index")
         value = Fraction(text)
-        if ahead and ahead.text == r"\frac" and text.isdigit() and (part := self._plain_fraction()) is not None:
+        mixed = not script and ahead is not None and ahead.text == r"\frac" and text.isdigit()
+        if mixed and (part := self._plain_fraction()) is not None:
             value += part
         return number(value)
 
@@ -255,7 +243,6 @@ class Grammar(Letters, Calculus):
         around = [part.text for part in self.parts[self.at : self.at + 7]]
         if (
             len(around) == 7
-            and around[1::2] == ["{", "{", "}"][:0] + around[1::2]
             and around[1] == around[4] == "{"
             and around[3] == around[6] == "}"
             and around[2].isdigit()

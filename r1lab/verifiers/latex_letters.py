@@ -96,6 +96,8 @@ class Letters(Cursor):
             args = self._arguments()
         else:
             args = (self._function_argument(),)
+        if name == "det" and args[0].op == "matrix" and power is base is None:
+            return Node("det", args[0].args)
         node = Node("function", args + ((base,) if base else ()), ("log_" if base else "") + name + primes)
         if base and name != "log":
             raise Unreadable(f"an index at {name!r}")

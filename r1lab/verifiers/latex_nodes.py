@@ -52,6 +52,38 @@ def matrix_rows(node: Node) -> tuple[tuple[Node, ...], ...] | None:
     return None
 
 
+def with_letter_i(node: Node) -> Node:
+    """``node`` with the letter i for the imaginary unit: what a sum over i adds."""
+    if node.op == "i":
+        return Node("symbol", name="i")
+    return replace(node, args=tuple(with_letter_i(arg) for arg in node.args))
+
+
+def counted(node: Node) -> frozenset[str]:
+    """The letters in the bounds of sums and products: they stand for whole numbers."""
+    found = frozenset().union(*(counted(arg) for arg in node.args)) if node.args else frozenset()
+    return found.union(*(symbols(arg) for arg in node.args[1:])) if node.op in ("sum", "prod") else found
+
+
+def degree(node: Node, name: str) -> int | None:
+    """The degree of a polynomial in the letter ``name`` (at most 20); None for anything else."""
+    if node.op == "symbol" and node.name == name:
+        return 1
+    if name not in symbols(node):
+        return 0
+    parts = [degree(arg, name) for arg in node.args]
+    if None in parts:
+        return None
+    found = None
+    if node.op in ("add", "mul"):
+        found = max(parts) if node.op == "add" else sum(parts)
+    if node.op == "div" and parts[1] == 0:
+        found = parts[0]
+    if node.op == "power" and node.args[1].op == "number" and node.args[1].value in range(1, 21):
+        found = parts[0] * int(node.args[1].value)
+    return found if found is not None and found <= 20 else None
+
+
 def symbols(node: Node) -> frozenset[str]:
     """The names of letters that ``node`` depends on, and of what in it is not worked out."""
     if node.op == "symbol":

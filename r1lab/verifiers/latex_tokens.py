@@ -12,7 +12,7 @@ from r1lab.verifiers.words import looks_like_product
 _FUNCTION_NAMES = (
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth arsinh arcosh artanh "
     "arcsinh arccosh arctanh ln lg log exp max min gcd lcm det arg sgn sign deg dim ker rank tr trace Re Im floor "
-    "ceil Pr Var Cov"
+    "ceil Pr Var Cov cis"
 )
 FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 """Names that stand before an argument, with or without a backslash."""
@@ -52,7 +52,7 @@ _SIGNS = {
     "ℝ": "R", "∫": r"\int", "∑": r"\sum", "⋅": "*", "∧": r"\wedge", "∨": r"\vee",
 }  # fmt: skip
 _TOKEN = re.compile(
-    r"\\text ?\{(?P<text>[^{}]*)\}|\\(?:begin|end) ?\{(?P<environment>[A-Za-z]+\*?)\}"
+    r"\\(?:text|operatorname\*?) ?\{(?P<text>[^{}]*)\}|\\(?:begin|end) ?\{(?P<environment>[A-Za-z]+\*?)\}"
     r"|\\mathbb ?\{?(?P<blackboard>[A-Z])\}?|\\(?P<command>[A-Za-z]+)|(?P<escaped>\\.)"
     r"|(?P<number>\d+(?:\.(?!\.)\d*)?|\.\d+)|(?P<letters>[A-Za-z]+)|(?P<primes>'+)|(?P<power>\*\*)|(?P<dots>\.\.\.+)"
     r"|(?P<space>\s+)|(?P<sign>.)",

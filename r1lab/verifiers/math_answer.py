@@ -15,7 +15,8 @@ What counts as equal:
 - Words as text, letter case aside; letters of formulas keep their case, primes and indices.
 - Values of one type: formulas with one value at every point, with units that do not contradict; tuples in order;
   lists with each value as often as it is written, sets without; sets of real numbers by their members; equations that
-  are multiples of each other in the same letters; ratios. What is not certainly equal is not equal.
+  are multiples of each other in the same letters, also without their denominators (xy = 2 and y = 2/x); congruences
+  to one modulus; ratios. What is not certainly equal is not equal.
 
 What never counts: several candidates ("3 or 4"), unless the gold answer lists the same. A gold answer is read before
 texts are compared: one that cannot be read, or is too large, is a bad gold answer for every answer.
@@ -44,7 +45,8 @@ _RUN_OF_LETTERS = re.compile(r"[^\W\d_]{3,}")
 _WORDS = re.compile(r"(?:[^\W\d_]|[ '.,;?!()/&\"-])*")
 _CHOICE = re.compile(r"\([A-Za-z]\)")
 _SCRIPTS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_FUNCTIONS = {"and", "sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "max", "min", "mod"}
+_FUNCTIONS = {"and", "sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "max", "min", "mod", "gcd", "lcm",
+              "cis"}  # fmt: skip
 _WARM = (
     (r"2\sqrt{3}", r"\sqrt{12}"), (r"2\sqrt{3}", "1"), (r"\frac{3\pi}{4}", r"3\pi/4"), ("2^{10}", "2^{9}"),
     ("x^2+3x+5", "x(x+3)+5"), (r"\frac{x+2}{x-1}", "(x+2)/(x-1)"), ("3x^2y", "3yx^2"), ("y=2x+3", "2x+3"),

@@ -33,7 +33,7 @@ _LATEX = [
     (re.compile(pattern), spelling)
     for pattern, spelling in (
         (r"(?<!\\)\\\$", "\0"),  # currency, kept apart from the dollars around formulas until these are gone
-        (r"\\(?:displaystyle|left|right|big|Big|bigl|bigr)(?![A-Za-z])", ""),
+        (r"\\(?:left|right) ?\.|\\(?:displaystyle|left|right|big|Big|bigl|bigr)(?![A-Za-z])", ""),
         (r"(?<!\\)\\! ?|(?<=\d)\\,(?=\d{3}(?!\d))", ""),
         (r"(?<!\\)\\[,;:> ]|\\q?quad(?![A-Za-z])|(?<=[\w})\]{])~", " "),  # ~7 is a guess, 7~cm is not
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
