@@ -47,7 +47,7 @@ def test_last_boxed():
 )  # fmt: skip
 def test_a_megabyte_of_anything_is_linear(unit):
     text = unit * (2**20 // len(unit))
-    start = time.perf_counter()
+    start = time.process_time()
     parse_response(text)
     parse_response("<think>" + text + "</think><answer>7</answer>")
-    assert time.perf_counter() - start < 5.0
+    assert time.process_time() - start < 10.0  # what is quadratic takes hours
