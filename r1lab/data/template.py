@@ -6,7 +6,7 @@ Three templates: R1-Zero's for base models, the chat template of a tokenizer, an
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
@@ -263,6 +263,11 @@ class ChatTemplate(Parsing):
         if prefill and prompt.rstrip().endswith(prefill):
             return prompt, opened or self.prefill
         return prompt + self.prefill, opened + self.prefill
+
+
+def longest_prompt(template: Template, questions: Iterable[Question], tokenizer: PreTrainedTokenizerBase) -> int:
+    """Tokens of the longest prompt of the questions, of which there is at least one."""
+    return max(len(template.prompt_ids(question, tokenizer)) for question in questions)
 
 
 def check_prompt_tokens(

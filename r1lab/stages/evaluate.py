@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from r1lab.artifacts.address import is_artifact
 from r1lab.data.mix import Mix
-from r1lab.data.template import Template, check_prompt_tokens
+from r1lab.data.template import Template, check_prompt_tokens, longest_prompt
 from r1lab.disk import read_json, write_json_atomic
 from r1lab.evaluation.run import Evaluation, Outcome, summarize
 from r1lab.models.families import positions_of
@@ -79,8 +79,7 @@ class EvaluateStage(PolicyStage):
 
     def longest_text(self, data: list[Question], tokenizer: Any) -> float:
         """The longest prompt of the first questions and the longest response."""
-        prompts = (self.template.prompt_ids(question, tokenizer) for question in data[:NUM_GOLD])
-        return max(map(len, prompts)) + self.evaluation.max_new_tokens
+        return longest_prompt(self.template, data[:NUM_GOLD], tokenizer) + self.evaluation.max_new_tokens
 
     def finish(self, context: Context, data: list[Question], worked: None) -> None:
         """Writes summary.json and the line, once the ranks of other machines are through as well."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from r1lab.data.digests import digests_of
 from r1lab.data.mix import Mix
-from r1lab.data.template import Template, check_prompt_tokens
+from r1lab.data.template import Template, check_prompt_tokens, longest_prompt
 from r1lab.errors import ConfigError
 from r1lab.evaluation.run import Evaluation
 from r1lab.functional.schedules import as_schedule, require_integer
@@ -163,8 +163,8 @@ class RLStage(PolicyStage):
 
     def longest_text(self, data: Asked, tokenizer: Any) -> float:
         """The longest prompt of the first questions and the longest completion."""
-        prompts = (self.template.prompt_ids(question, tokenizer) for question in [*data.first[:NUM_GOLD], *data.each])
-        return max(map(len, prompts)) + max(self.longest, self.evaluation.max_new_tokens)
+        longest = longest_prompt(self.template, [*data.first[:NUM_GOLD], *data.each], tokenizer)
+        return longest + max(self.longest, self.evaluation.max_new_tokens)
 
     def finish(self, context: Context, data: Asked, worked: Checkpoints) -> None:
         """Writes the report, and stores the policy."""
@@ -217,7 +217,7 @@ class RLStage(PolicyStage):
                 track(self.max_steps, "training", RL_COLUMNS, module.step, quiet=not context.first_rank)
             )
             judge = replace(collector, rubric=judges)
-            longest = max(len(self.template.prompt_ids(q, tokenizer)) for q in data.first)
+            longest = longest_prompt(self.template, data.first, tokenizer)
             group = GroupShape(longest, int(as_schedule(self.plan.max_new_tokens).bounds[1]), self.plan.group_size)
             callbacks = [
                 FitMemory(group, self.plan.microbatch_tokens, self.plan.activation_checkpointing, context.say),

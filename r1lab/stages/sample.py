@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 from r1lab.data.demonstrations import write_rows
 from r1lab.data.digests import digests_of
 from r1lab.data.mix import Mix
-from r1lab.data.template import Template, check_prompt_tokens
+from r1lab.data.template import Template, check_prompt_tokens, longest_prompt
 from r1lab.disk import parsed_json, read_json, write_json_atomic
 from r1lab.engines.base import SamplingParams
 from r1lab.errors import DataError
@@ -145,8 +145,7 @@ class SampleStage(PolicyStage):
 
     def longest_text(self, data: Prompts, tokenizer: Any) -> float:
         """The longest prompt of the first questions and the longest response."""
-        prompts = (self.template.prompt_ids(question, tokenizer) for question in data.questions[:NUM_GOLD])
-        return max(map(len, prompts)) + self.plan.max_new_tokens
+        return longest_prompt(self.template, data.questions[:NUM_GOLD], tokenizer) + self.plan.max_new_tokens
 
     def finish(self, context: Context, data: Prompts, worked: Chunks) -> None:
         """Stores what is kept of all chunks, once the ranks of other machines are through as well."""
