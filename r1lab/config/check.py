@@ -27,8 +27,8 @@ def check(
     """The parts of a run, built. Raises ConfigError with every fault: missing values, wrong keys, refused values.
 
     Only a stage whose parts are all sound is asked for its arithmetic. With plan=true nothing is called but parts, and
-    a configuration that needs more is refused. `prepare` sees the plain values before they
-    become parts; `given` are the words that asked for it.
+    a configuration that needs more is refused. `prepare` sees the plain values before they become parts; `given` are
+    the words that asked for it.
     """
     faults = missing(config) + unknown(config)
     faults += [] if faults else unread(config, given)
