@@ -9,7 +9,7 @@ import hydra
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
-from r1lab import processes
+from r1lab import leaving, processes
 from r1lab.characters import shown
 from r1lab.config import nodes, paths, schema
 from r1lab.errors import R1LabError
@@ -28,7 +28,8 @@ def run(config: DictConfig) -> None:
     try:
         from r1lab.launch import launch
 
-        launch(config, list(HydraConfig.get().overrides.task))
+        with leaving.guarded(late=0.0 if processes.is_first() else processes.LATE_SECONDS):
+            launch(config, list(HydraConfig.get().overrides.task))
     except R1LabError as error:
         # in a multirun the other jobs go on, and Hydra reports this one at the end
         if HydraConfig.get().mode == RunMode.MULTIRUN:

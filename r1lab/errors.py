@@ -53,5 +53,9 @@ class TrainingError(R1LabError):
     """Training cannot go on: non-finite loss, nothing to learn from, a broken checkpoint."""
 
 
+class LeftError(R1LabError):
+    """Code that a run calls would leave Python before the end of the run."""
+
+
 class Terminated(BaseException):
     """SIGTERM came while a run trained: from a scheduler, a container or `kill`."""

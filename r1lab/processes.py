@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
-from r1lab import terminal
+from r1lab import leaving, terminal
 from r1lab.characters import shown
 from r1lab.errors import R1LabError, Terminated, TrainingError
 
@@ -41,6 +41,8 @@ POLL_SECONDS = 1.0
 """How often it is looked whether the ranks of other machines are through."""
 THROUGH = 96
 """What a process that `together` started ends with after its work; 0 is what code that leaves too early ends with."""
+LATE_SECONDS = 2.0
+"""By which a deadline of another process is longer than that of the first one, with which it ends."""
 GRACE_SECONDS = 10.0
 """How long the first process may take to fail by itself after another one has died."""
 
@@ -98,6 +100,7 @@ def stoppable() -> Iterator[None]:
             raise
         for each in ENDINGS.values():
             signal.signal(each, signal.SIG_IGN)  # it ends already
+        threading.Thread(target=_end_in_time, args=(128 + number,), daemon=True).start()
         if is_first():
             print("\nStopped. The same command goes on from the last checkpoint.", file=sys.stderr, flush=True)
         sys.exit(128 + number)
@@ -112,6 +115,12 @@ def _end(number: int, frame: Any) -> None:
     _ending.set()
     _send_again(number, PATIENCE_SECONDS)  # some code forgets every error; at the end of a run it is ignored
     raise next(kind for kind, each in ENDINGS.items() if each == number)
+
+
+def _end_in_time(status: int) -> None:
+    """Python waits at its end for threads, of which one may never return."""
+    time.sleep(PATIENCE_SECONDS)
+    leaving.exit_now(status)
 
 
 def _asked_by(error: BaseException | None) -> int | None:
@@ -225,7 +234,7 @@ class _Others:
                     if not self._ended.wait(GRACE_SECONDS):
                         for other in self._processes:
                             other.kill()
-                        os._exit(1)
+                        leaving.exit_now(1)
 
 
 def main() -> None:
@@ -238,7 +247,8 @@ def main() -> None:
         import_module(name)
     with stoppable():
         try:
-            work()
+            with leaving.guarded(late=LATE_SECONDS):
+                work()
         except R1LabError as error:
             sys.exit(shown(f"\n{type(error).__name__}: {error}"))
     sys.exit(THROUGH)
@@ -248,7 +258,7 @@ def _meet_first() -> None:
     """Waits until the first process lets this one pass."""
     global _met
     if not _met and not sys.stdin.buffer.readline():
-        os._exit(THROUGH)
+        leaving.exit_now(THROUGH)
     _met = True
 
 
@@ -261,7 +271,7 @@ _met = False
 def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
-    os._exit(1)
+    leaving.exit_now(1)
 
 
 def _free_port() -> int:

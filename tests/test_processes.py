@@ -108,7 +108,7 @@ def test_none_outlives_a_first_one_that_was_killed(ending, what, tmp_path):
 def test_the_first_one_ends_where_another_one_does(tmp_path):
     process = start(tmp_path, 2, "another fails")
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 1 and "Rank 1 of this machine ended with 3" in error
+    assert process.returncode == 1 and "sys.exit(3), which would end the run" in error
     assert "The same command goes on from the last checkpoint." in error and not alive(tmp_path, "entered")
 
 

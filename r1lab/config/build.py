@@ -11,6 +11,7 @@ from typing import Any
 
 from r1lab.config.targets import is_part, locate
 from r1lab.errors import ConfigError, R1LabError
+from r1lab.leaving import staying
 
 HYDRA_KEYS = ("_target_", "_partial_", "_convert_")
 """What a node says of itself; all else are arguments. Containers are always plain, as with `_convert_: all`."""
@@ -59,7 +60,8 @@ def build(
     if len(not_called or ()) > skipped:
         return NOT_CALLED
     try:
-        return partial(target, **values) if node.get("_partial_") else target(**values)
+        with staying(str(node["_target_"]), getattr(target, "__module__", "")):
+            return partial(target, **values) if node.get("_partial_") else target(**values)
     except Exception as error:
         faults.append(f"{path}: {words(error)}")
         return None

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from r1lab.errors import ConfigError
+from r1lab.errors import ConfigError, LeftError
+from r1lab.leaving import staying
 
 OWN = "r1lab"
 INSTALLED = {"site-packages", "dist-packages"}
@@ -22,7 +23,10 @@ def locate(target: Any) -> Any:
     if not module or module.startswith(".") or module.endswith("__main__"):
         raise ConfigError(f"{target} cannot be found: it is no module.Class.")
     try:
-        found = getattr(importlib.import_module(module), name)
+        with staying(module, module):
+            found = getattr(importlib.import_module(module), name)
+    except LeftError as error:
+        raise ConfigError(f"{target} cannot be found: {error.wrong}", error.found, error.remedy) from error
     except Exception as error:  # a module of the user's own may raise anything
         raise ConfigError(f"{target} cannot be found ({type(error).__name__}: {error}).") from error
     if not callable(found):

@@ -12,6 +12,7 @@ from typing import Any
 from r1lab.artifacts.address import is_artifact
 from r1lab.data.hub import HUB, hub_revision
 from r1lab.data.rows import existing
+from r1lab.leaving import staying
 from r1lab.models.folder import folder_digests
 
 DIGITS = 16
@@ -48,7 +49,8 @@ def digests_of(part: Any, place: str) -> dict[str, str]:
     The file of a class that r1lab does not define counts as read. Raises DataError.
     """
     if hasattr(part, "digests"):
-        return {f"{place}/{name}": digest for name, digest in part.digests().items()}
+        with staying(place, type(part).__module__):
+            return {f"{place}/{name}": digest for name, digest in part.digests().items()}
     if is_dataclass(part):
         own = {} if type(part).__module__.startswith("r1lab.") else code_digests(type(part))
         part = {field.name: getattr(part, field.name) for field in fields(part)}

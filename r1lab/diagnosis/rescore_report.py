@@ -9,6 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from r1lab.diagnosis.rescore import CHANGES, NEW, SAME, Row
+from r1lab.errors import VerifierError
+from r1lab.types import Status
 
 SHOWN = 5
 """Changed scores that are shown."""
@@ -34,6 +36,8 @@ class Tally:
     advantages: Counter[Signs] = field(default_factory=Counter)
     """The same of the advantage's sign, in training only."""
     shown: list[Row] = field(default_factory=list)
+    faults: dict[str, Row] = field(default_factory=dict)
+    """By reward, the first score that is a fault."""
 
     def add(self, rows: Iterable[Row]) -> None:
         """Counts rows of RESCORED, those of a completion one after another."""
@@ -52,12 +56,28 @@ class Tally:
             counts = self.scores.setdefault(row["name"], {}).setdefault(became, [0, 0, 0])
             for place, one in enumerate((True, moves(reward), moves(advantage))):
                 counts[place] += one
+            if Status(row["status"]).is_fault:
+                self.faults.setdefault(row["name"], row)
             if differs(became) and len(self.shown) < SHOWN:
                 self.shown.append(row)
 
     def count(self, name: str, which: Callable[[Became], bool]) -> int:
         """How many scores of a reward became what is asked for."""
         return sum(counts[0] for became, counts in self.scores[name].items() if which(became))
+
+    def require_judged(self) -> None:
+        """Raises VerifierError where a reward that fails has judged no completion at all."""
+        for name in self.scores:
+            faults = self.count(name, lambda became: Status(became[0]).is_fault)
+            if faults and not self.count(name, lambda became: became[0] == Status.OK):
+                row = self.faults[name]
+                raise VerifierError(
+                    f"{faults} of {self.count(name, lambda became: True)} {name} scores are faults of verifiers or "
+                    "data, and none was judged.",
+                    f"{name}: {row['status']} ({row['reason']}) on question {row['question_id']}, "
+                    f"gold {str(row['answer'])[:200]!r}, answer {str(row['extracted'] or '')[:200]!r}",
+                    "Mend the question or the verifier; rescored.parquet has all of them, with status and reason.",
+                )
 
     def numbers(self) -> dict[str, Any]:
         """All counts, for summary.json."""

@@ -68,6 +68,14 @@ class Ledger:
                 self._require_columns(name, rows[0])
                 yield stored_part(name, rows, self.scores.part_rows(name))
 
+    def judging(self, kind: str, rewards: Collection[str]) -> set[str]:
+        """Which of these rewards have judged any completion of a kind; reads no further than it must."""
+        left = set(rewards)
+        for name in self.scores.parts():
+            if left and kind_of(name) == kind:
+                left -= {row["name"] for row in self.scores.part_rows(name) if row["status"] == Status.OK}
+        return set(rewards) - left
+
     def first_questions(self) -> list[Question]:
         """What the first phase asked, over all ranks: the questions that a run's rewards are informed of."""
         names = self.names(["train"])

@@ -10,10 +10,11 @@ from typing import ClassVar
 
 from r1lab.config.targets import locate
 from r1lab.data.digests import code_digests
-from r1lab.errors import ConfigError, R1LabError
-from r1lab.rewards.calls import Given
+from r1lab.errors import ConfigError
+from r1lab.leaving import inside
+from r1lab.rewards.calls import DEADLINE_S, PASSING, Given, crash
 from r1lab.rewards.rubric import Reward, Weight
-from r1lab.types import Rollout, Score, Status
+from r1lab.types import Rollout
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class OwnReward(Reward):
     weight: Weight
     function: str
     """Its dotted path; the module is found in the working directory and in PYTHONPATH."""
+    deadline_s: float = DEADLINE_S
     knows_gold: ClassVar[bool] = False
 
     @property
@@ -44,7 +46,8 @@ class OwnReward(Reward):
         try:
             function = self.call
         except ConfigError as error:
-            return [f"function: {error.wrong} Its file must be in the working directory or in PYTHONPATH."]
+            found = error.found or "Its file must be in the working directory or in PYTHONPATH."
+            return [f"function: {error.wrong} {found}"]
         if inspect.iscoroutinefunction(function):
             return [f"function: {self.function} is asynchronous. Define it with def, not async def."]
         try:
@@ -64,8 +67,9 @@ class OwnReward(Reward):
 
     def _of(self, rollout: Rollout) -> Given:
         try:
-            return self.call(rollout)
-        except R1LabError:
+            with inside(self.function):
+                return self.call(rollout)
+        except PASSING:
             raise
-        except (Exception, SystemExit) as error:
-            return Score(0.0, Status.CRASH, f"{type(error).__name__}: {error}")
+        except BaseException as error:
+            return crash(error)

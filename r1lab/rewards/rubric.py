@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 from r1lab.errors import VerifierError
 from r1lab.functional.schedules import Schedule, as_schedule
-from r1lab.rewards.calls import Given, called
+from r1lab.rewards.calls import DEADLINE_S, Given, asked, called
 from r1lab.types import Question, Rollout, Score
 
 Weight = float | Mapping[int, float] | Schedule
@@ -24,6 +25,8 @@ class Reward(Protocol):
     """Factor of the value in the sum that trains; 0 records the score and trains nothing."""
     maximum: ClassVar[float] = 1.0
     """The highest value it gives."""
+    deadline_s: float = DEADLINE_S
+    """Seconds that a class which r1lab does not define may take for the completions of a question, or the run ends."""
     knows_gold: ClassVar[bool] = True
     """Whether a gold completion must score the maximum; controls that ignore the truth say no."""
 
@@ -83,22 +86,43 @@ class Rubric:
         return [f"{place}.{name}.{fault}" for name, found in faults.items() for fault in found]
 
     def close(self) -> None:
-        for reward in self.rewards.values():
-            reward.close()
+        """Closes all of them. Raises VerifierError or LeftError where one fails."""
+        with ExitStack() as closing:
+            for name, reward in reversed(self.rewards.items()):
+                closing.callback(_close, name, reward)
+
+
+def _close(name: str, reward: Reward) -> None:
+    with asked(name, reward, "close"):
+        reward.close()
 
 
 def informed(rewards: Mapping[str, Reward], questions: Sequence[Question]) -> dict[str, Reward]:
     """The rewards, by name, that know what is asked: what meets in a call need not be all of it."""
-    return {name: reward.informed(questions) for name, reward in rewards.items()}
+    told = {}
+    for name, reward in rewards.items():
+        with asked(name, reward, "informed"):
+            told[name] = reward.informed(questions)
+    return told
 
 
 def faults_of(name: str, reward: Reward) -> list[str]:
     """What keeps one reward from working."""
-    if not isinstance(reward, Reward):
+    with asked(name, reward, "aspect"):  # some versions of Python ask for it here, others do not
+        is_one = isinstance(reward, Reward) and reward.aspect is not None
+    if not is_one:
         function = getattr(reward, "func", reward)  # _partial_: true
         path = f"{getattr(function, '__module__', '...')}.{getattr(function, '__qualname__', '...')}"
         return [f"_target_ is no reward. For a function: +reward@rewards.{name}=own rewards.{name}.function={path}"]
-    return [*weight_faults(reward.weight), *reward.faults()]
+    with asked(name, reward, "faults"):
+        return [*weight_faults(reward.weight), *deadline_faults(reward.deadline_s), *reward.faults()]
+
+
+def deadline_faults(seconds: float) -> list[str]:
+    """Why a deadline is no number of seconds."""
+    if isinstance(seconds, (int, float)) and seconds > 0:
+        return []
+    return [f"deadline_s: a number of seconds above 0, found {seconds!r}. Try deadline_s={DEADLINE_S:g}"]
 
 
 def weight_faults(weight: Weight) -> list[str]:
@@ -130,6 +154,11 @@ def weighted_sum(scores: Mapping[str, Score], weights: Mapping[str, float]) -> f
     return float(sum(weights[name] * scores[name].value for name in counted))
 
 
+def judged_by(rollouts: Sequence[Rollout]) -> set[str]:
+    """The rewards that have judged any of these completions."""
+    return {name for rollout in rollouts for name, score in rollout.scores.items() if score.judged}
+
+
 @dataclass(frozen=True)
 class FaultBudget:
     """How large a share of scores may be faults before the run stops: timeouts, crashes, what cannot be read.
@@ -147,11 +176,13 @@ class FaultBudget:
         if not 0 <= self.max_share <= 1:
             raise ValueError(f"max_share must be between 0 and 1, found {self.max_share}")
 
-    def __call__(self, rollouts: Sequence[Rollout], last: bool = False) -> bool:
+    def __call__(self, rollouts: Sequence[Rollout], last: bool = False, judging: Collection[str] = ()) -> bool:
         """Whether there are scores enough to judge by. `last`: no more will come, so that fewer must do.
 
-        Errors: VerifierError, with one of the broken scores shown, when the budget is exceeded; also when the `last`
-        scores are too few to judge a share by and some reward judged none of them.
+        judging: the rewards that have judged other completions of the run.
+
+        Errors: VerifierError, with one of the broken scores shown, when the budget is exceeded; also when with the
+        `last` scores some reward has judged none at all.
         """
         scores = [(rollout, name, score) for rollout in rollouts for name, score in rollout.scores.items()]
         enough = len(scores) >= self.min_scores
@@ -159,16 +190,16 @@ class FaultBudget:
             return False
         faults = [item for item in scores if item[2].status.is_fault]
         given, broken = (Counter(name for _, name, _ in items) for items in (scores, faults))
-        judged = {name for _, name, score in scores if score.judged}
+        silent = broken.keys() - judged_by(rollouts) - set(judging) if last else set()
         # a reward that never fails must not hide one that often does
-        over = [n for n in broken if (broken[n] > self.max_share * given[n] if enough else n not in judged)]
+        over = [n for n in broken if n in silent or (enough and broken[n] > self.max_share * given[n])]
         if not over:
             return enough
         worst = max(over, key=lambda name: broken[name] / given[name])
         rollout, name, score = next(item for item in faults if item[1] == worst)
         raise VerifierError(
             f"{broken[worst]} of {given[worst]} {worst} scores are faults of verifiers or data, "
-            + (f"more than {self.max_share:.0%}." if enough else "and none was judged."),
+            + ("and none was judged." if worst in silent else f"more than {self.max_share:.0%}."),
             f"{name}: {score.status} ({score.reason}) on question {rollout.question.id}, "
             f"gold {rollout.question.answer[:200]!r}, answer {(rollout.response.answer or '')[:200]!r}",
             "Mend the question or the verifier; the scores table has all of them, with status and reason.",

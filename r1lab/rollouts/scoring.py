@@ -25,8 +25,10 @@ class Scoring:
     def __enter__(self) -> Scoring:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._thread.shutdown(cancel_futures=True)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # a signal ends the run also while a reward is at work that never returns
+        interrupted = kind is not None and not issubclass(kind, Exception)
+        self._thread.shutdown(wait=not interrupted, cancel_futures=True)
 
     def add(self, place: int, rollouts: list[Rollout]) -> None:
         """Hands over a group by its place; what an earlier one raised is raised here."""

@@ -94,8 +94,8 @@ class Stage(Protocol):
         return {}
 
     def identity(self, config: Mapping[str, Any]) -> Any:
-        """What of its resolved configuration decides its numbers: all but how many processes share the work."""
-        return {key: value for key, value in config.items() if key != "strategy"}
+        """What of its resolved configuration decides its numbers: neither processes nor the deadlines of rewards do."""
+        return without("deadline_s", {key: value for key, value in config.items() if key != "strategy"})
 
     def complete(self) -> bool:
         """Whether nothing is left to do, once the record says that it is finished."""
@@ -108,3 +108,14 @@ class Stage(Protocol):
     def run(self, context: Context) -> None:
         """Does the work; the record holds what came of it."""
         ...
+
+
+def without(name: str, tree: Any) -> Any:
+    """A tree of plain values without the keys of that name.
+
+    >>> without("b", {"a": [{"b": 1, "c": 2}], "b": 3})
+    {'a': [{'c': 2}]}
+    """
+    if isinstance(tree, Mapping):
+        return {key: without(name, value) for key, value in tree.items() if key != name}
+    return [without(name, value) for value in tree] if isinstance(tree, list) else tree

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from r1lab.artifacts.store import CARD, MANIFEST, Store
@@ -34,18 +35,25 @@ SHOWN = (
 
 
 def store_policy(
-    context: Context, checkpoint: Path, description: str, base: str | None, scores: str, seconds: Mapping[str, float]
+    context: Context,
+    checkpoint: Path,
+    description: str,
+    base: str | None,
+    scores: str,
+    seconds: Mapping[str, float],
+    weights: Mapping[str, Any] = MappingProxyType({}),
 ) -> Path:
     """Stores the Hugging Face folder of a run's last checkpoint as its policy, with a card; returns where it lies.
 
     base: the reference of the local base that it began with, None where it began with other weights.
+    weights: of the rewards that it was trained by.
     """
 
     def build(folder: Path) -> None:
         from r1lab.training.checkpoint import copy_policy
 
         copy_policy(checkpoint, folder)
-        text = card(context, description, context.parents(base), scores, seconds)
+        text = card(context, description, context.parents(base), scores, seconds, weights)
         (folder / CARD).write_text(text, encoding="utf-8")
 
     return context.put("policy", build, base).path
@@ -70,15 +78,19 @@ def base_card(description: str, recipe: Mapping[str, Any], loss: float) -> str:
 
 
 def card(
-    context: Context, description: str, parents: Mapping[str, str], scores: str, seconds: Mapping[str, float]
+    context: Context,
+    description: str,
+    parents: Mapping[str, str],
+    scores: str,
+    seconds: Mapping[str, float],
+    weights: Mapping[str, Any],
 ) -> str:
     """The text of a policy's card."""
     run, stage = context.record.run, context.config["stage"]
     spent = ", ".join(f"{name} {value:,.0f} s" for name, value in sorted(seconds.items(), key=lambda item: -item[1]))
     machine = run.get("machine", {})
     recipe = {key: stage[key] for key in SHOWN if key in stage}
-    if "rewards" in stage:
-        recipe["rewards"] = {name: reward["weight"] for name, reward in stage["rewards"].items()}
+    recipe |= {"rewards": dict(weights)} if weights else {}
     sections = {
         "Scores": scores,
         "Recipe": _json(recipe),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,18 @@ from r1lab.stages.watch import RunTables
 
 
 def write_report(
-    context: Context, tables: RunTables, description: str, base: str | None, checkpoint: Path, seconds: dict[str, float]
+    context: Context,
+    tables: RunTables,
+    description: str,
+    base: str | None,
+    checkpoint: Path,
+    seconds: dict[str, float],
+    weights: Mapping[str, Any],
 ) -> None:
-    """Stores the policy, writes summary.json, training.png and report.txt into the run folder and shows the text."""
+    """Stores the policy, writes summary.json, training.png and report.txt into the run folder and shows the text.
+
+    weights: of the rewards, for the policy's card.
+    """
     evaluations, steps = tables.evaluations(), tables.steps.rows()
     before, after = evaluations[0], evaluations[-1]
     sampled = sum(row["tokens_sampled"] for row in steps) + sum(e["tokens_sampled"] for e in evaluations)
@@ -32,7 +42,7 @@ def write_report(
         before, after, seconds, int(sampled), int(sum(row["tokens_trained"] for row in steps)), peak_rss_bytes()
     )
     table = before_after_table(before, after)
-    policy = store_policy(context, checkpoint, description, base, f"```\n{table}\n```", seconds)
+    policy = store_policy(context, checkpoint, description, base, f"```\n{table}\n```", seconds, weights)
     write_json_atomic(context.folder / "summary.json", {**numbers, "model": description, "policy": str(policy)})
     plot_training(steps, context.folder / "training.png", evaluations)
     context.say("")

@@ -83,7 +83,7 @@ class RescoreStage(Stage):
         return read | digests_of(self.rewards, "rewards")
 
     def run(self, context: Context) -> None:
-        """Writes rescored.parquet, summary.json and the report."""
+        """Writes rescored.parquet, summary.json and the report. Raises VerifierError: a reward has judged nothing."""
         from r1lab.diagnosis.rescore import RESCORED, Rescoring, weight_differences
         from r1lab.diagnosis.rescore_report import Tally
         from r1lab.records.progress import track
@@ -111,6 +111,7 @@ class RescoreStage(Stage):
         found = {"run": str(run), "as_in": self.as_in, "differences": [*differ.values()]}
         found |= {"left_out": sorted(left_out), "half_parts": ledger.halves(self.kinds)}
         write_json_atomic(context.folder / "summary.json", found | tally.numbers())
+        tally.require_judged()
         heading = f"{run}\n{tally.rewards.total():,} completions ({', '.join(self.kinds)}) judged again"
         context.report(f"{heading}{remarks(found)}\n\n{tally.text()}")
 

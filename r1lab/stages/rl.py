@@ -172,9 +172,8 @@ class RLStage(PolicyStage):
         from r1lab.stages.watch import RunTables
 
         last, state = worked.newest(context.say)
-        write_report(
-            context, RunTables(context.folder), self.policy.describe(), self.policy.base, last, state["seconds"]
-        )
+        tables, weights = RunTables(context.folder), {name: reward.weight for name, reward in self.rewards.items()}
+        write_report(context, tables, self.policy.describe(), self.policy.base, last, state["seconds"], weights)
 
     def work(self, context: Context, data: Asked, model: Any, tokenizer: Any) -> Checkpoints:
         """Runs the phases that are not done yet; returns the checkpoints."""
@@ -221,7 +220,7 @@ class RLStage(PolicyStage):
             group = GroupShape(longest, int(as_schedule(self.plan.max_new_tokens).bounds[1]), self.plan.group_size)
             callbacks = [
                 FitMemory(group, self.plan.microbatch_tokens, self.plan.activation_checkpointing, context.say),
-                Recorder(tables, aside, rubric, self.fault_budget, progress, mirror),
+                Recorder(tables, aside, rubric, self.fault_budget, progress, mirror, self.max_steps),
                 MismatchWatch(self.mismatch, aside, tell),
                 Evaluator(
                     tables,

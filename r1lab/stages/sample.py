@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -23,6 +23,7 @@ from r1lab.errors import DataError
 from r1lab.functional.schedules import require, require_integer
 from r1lab.models.families import positions_of
 from r1lab.processes import rank, wait_for
+from r1lab.records.ledger import Ledger
 from r1lab.rewards.rubric import FaultBudget, Reward, Rubric, informed
 from r1lab.rollouts.products import Product, Row
 from r1lab.rollouts.screening import ResponseFilter, screened
@@ -35,6 +36,8 @@ from r1lab.text.columns import table
 from r1lab.training.strategy import Strategy
 from r1lab.types import Question, Rollout
 
+SAMPLE = "sample"
+"""The kind of the completions in the tables."""
 SAMPLING = ("r1lab.rollouts.collect", "r1lab.stages.watch", "r1lab.models.causal")
 
 
@@ -150,6 +153,7 @@ class SampleStage(PolicyStage):
     def finish(self, context: Context, data: Prompts, worked: Chunks) -> None:
         """Stores what is kept of all chunks, once the ranks of other machines are through as well."""
         wait_for(lambda: len(worked) - worked.done, "chunks", context.say)
+        self.require_judged(Ledger(context.folder), set(data.rewards))
         if not worked.kept:
             raise DataError(
                 f"Nothing is left: there are no {self.product.unit} to learn from.",
@@ -161,6 +165,13 @@ class SampleStage(PolicyStage):
         )
         write_json_atomic(context.folder / "summary.json", {**worked.summary, "path": str(stored.path)})
         context.report(worked.report())
+
+    def require_judged(self, ledger: Ledger, rewards: set[str]) -> None:
+        """Raises VerifierError where one of the rewards fails and has judged no completion of any chunk."""
+        judging = ledger.judging(SAMPLE, rewards)
+        budget = replace(self.fault_budget, max_share=1.0)
+        for part in ledger.read(ledger.names([SAMPLE])) if judging < rewards else ():
+            budget([rollout for group in part.groups for rollout in group.rollouts], last=True, judging=judging)
 
     def work(self, context: Context, data: Prompts, model: Any, tokenizer: Any) -> Chunks:
         """This rank's chunks that are not there yet: sampled, judged, written.
@@ -189,12 +200,12 @@ class SampleStage(PolicyStage):
             unjudged: list[Rollout] = []  # since the budget last had scores enough to judge by
             for number in todo:
                 asked = [(place, questions[place]) for place in chunks.places[number]]
-                groups = collector(asked, params, plan.samples, (context.seed, "sample"), 0)
-                unjudged += [rollout for group in groups for rollout in group.rollouts]
+                groups = collector(asked, params, plan.samples, (context.seed, SAMPLE), 0)
+                RunTables(context.folder).write_groups(groups, rubric.weights(0), number, 0, SAMPLE, rank=0)
                 chosen, left = zip(*(screened(group, self.filters, plan.keep) for group in groups))
                 made = self.product(chosen, self.policy.origin)
-                unjudged = [] if self.fault_budget(unjudged + made.judged) else unjudged + made.judged
-                RunTables(context.folder).write_groups(groups, rubric.weights(0), number, 0, "sample", rank=0)
+                unjudged += [*(rollout for group in groups for rollout in group.rollouts), *made.judged]
+                unjudged = [] if self.fault_budget(unjudged) else unjudged
                 gone = sum(left, +made.gone)
                 chunks.write(number, made.rows, len(asked), sum(len(group.rollouts) for group in groups), gone)
                 done, kept = done + len(asked), kept + len(made.rows)

@@ -18,7 +18,7 @@ from r1lab.records.ledger import Ledger
 from r1lab.records.loggers import JsonlLog
 from r1lab.records.progress import Progress
 from r1lab.records.tables import STEPS, Table, rollout_rows, score_rows
-from r1lab.rewards.rubric import FaultBudget, Rubric
+from r1lab.rewards.rubric import FaultBudget, Rubric, judged_by
 from r1lab.rollouts.collect import Collector
 from r1lab.training.checkpoint import Checkpoints
 from r1lab.training.grpo import GRPOModule
@@ -98,12 +98,16 @@ class Recorder(L.Callback):
     budget: FaultBudget
     progress: Progress
     mirror: Any
+    max_steps: int
     _seconds: dict[str, float] = field(default_factory=dict)
     _unjudged: list[Rollout] = field(default_factory=list)
     """Of the phases since the budget last had scores enough to judge by."""
+    _judging: set[str] = field(default_factory=set)
+    """The rewards that have judged anything in the run."""
 
     def on_train_start(self, trainer: L.Trainer, module: GRPOModule) -> None:
         self._seconds = dict(module.clock.seconds)
+        self._judging = self.tables.judging("train", self.rubric.rewards) if module.phase else set()
 
     def on_train_batch_start(self, trainer: L.Trainer, module: GRPOModule, *_: Any) -> None:
         if module.step == self.progress.first:
@@ -130,8 +134,14 @@ class Recorder(L.Callback):
             entropy=row["entropy"],
             tokens_per_second=row["tokens_per_second"],
         )
-        self._unjudged += [r for g in report.groups for r in g.rollouts]
-        if self.budget(self._unjudged):
+        self.check([r for g in report.groups for r in g.rollouts], last=module.step >= self.max_steps)
+
+    def check(self, rollouts: Sequence[Rollout], last: bool) -> None:
+        """Raises VerifierError where rewards fail too often, or one has judged nothing in the whole run."""
+        self._unjudged += rollouts
+        self._judging |= judged_by(rollouts)
+        judging = ranks.gathered(sorted(self._judging)) if last else ()
+        if self.budget(self._unjudged, last, judging):
             self._unjudged = []
 
     def write(self, report: PhaseReport, weights: Mapping[str, float], row: Mapping[str, Any], rank: int) -> None:

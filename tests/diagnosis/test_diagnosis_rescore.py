@@ -3,16 +3,29 @@
 import dataclasses
 from collections import Counter
 
+import pytest
 from stored_run import ADVANTAGE, accuracy, groups, scored, store
 
 from r1lab.diagnosis.rescore import RESCORED, Rescoring, weight_differences
 from r1lab.diagnosis.rescore_report import Tally
+from r1lab.errors import VerifierError
 from r1lab.records.tables import Table
 from r1lab.rewards.controls import ShuffledGold
 from r1lab.rewards.format import FormatReward
-from r1lab.rewards.rubric import Rubric
+from r1lab.rewards.rubric import Reward, Rubric
 from r1lab.rollouts.selection import Informative, KeepAll
 from r1lab.types import Question, Score, Status
+
+
+@dataclasses.dataclass(frozen=True)
+class Fixed(Reward):
+    """The scores that the test says."""
+
+    weight: float
+    scores: list
+
+    def __call__(self, rollouts):
+        return self.scores
 
 
 def rescored(ledger, rewards, kinds=("train",), selection=None, stored_weights=True):
@@ -179,3 +192,27 @@ def test_completions_are_counted_once_whatever_rewards_their_parts_have(tmp_path
     tally.add(one)
     tally.add(two)
     assert tally.rewards.total() == 24 and tally.advantages.total() == 24
+
+
+@pytest.mark.parametrize(
+    "statuses, refused",
+    [
+        ([Status.CRASH] * 12, "12 of 12 own"),
+        ([Status.CRASH] * 5 + [Status.ABSTAINED] * 7, "5 of 12 own"),
+        ([Status.BAD_GOLD, *[Status.DISAGREED] * 11], "1 of 12 own"),
+        ([Status.CRASH] * 11 + [Status.OK], None),
+        ([Status.ABSTAINED] * 12, None),
+        ([Status.OK] * 12, None),
+    ],
+)
+def test_a_reward_that_fails_and_judges_nothing_is_refused(statuses, refused, tmp_path):
+    ledger = store(tmp_path, scored(groups(), {"accuracy": accuracy()}))
+    own = Fixed(1.0, [Score(0.0, status, f"reason {place}") for place, status in enumerate(statuses)])
+    _, tally = rescored(ledger, {"accuracy": accuracy(), "own": own})
+    if refused is None:
+        tally.require_judged()
+        return
+    first = next(place for place, status in enumerate(statuses) if status.is_fault)
+    with pytest.raises(VerifierError, match=f"{refused} scores are faults .* and none was judged") as caught:
+        tally.require_judged()
+    assert f"own: {statuses[first]} (reason {first}) on question q-7, gold '7'" in caught.value.found

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "r1lab"
 FLOORS = [
     ["characters"],
     ["types", "errors", "ranks"],
-    ["disk", "terminal"],
+    ["disk", "terminal", "leaving"],
     ["processes"],
     ["functional", "text", "config"],
     ["models", "verifiers", "records", "artifacts"],

@@ -121,3 +121,20 @@ def test_the_first_phases_questions_are_those_of_all_ranks(tmp_path, made):
     store(tmp_path, made[:1], phase=1, rank=1)
     ledger = store(tmp_path, made, phase=2)
     assert [question.id for question in ledger.first_questions()] == [g.question.id for g in (*made[1:], made[0])]
+
+
+def test_which_rewards_have_judged_anything(tmp_path, made):
+    def given(statuses):
+        """Every completion with these scores."""
+        scores = {name: Score(1.0, status) for name, status in statuses.items()}
+        rollouts = tuple(dataclasses.replace(r, scores=scores) for r in made[0].rollouts)
+        return [dataclasses.replace(made[0], rollouts=rollouts)]
+
+    store(tmp_path, given({"a": Status.OK, "b": Status.CRASH, "c": Status.ABSTAINED}), phase=1)
+    store(tmp_path, given({"a": Status.CRASH, "b": Status.CRASH, "c": Status.BAD_GOLD}), phase=2)
+    store(tmp_path, given({"a": Status.OK, "b": Status.OK, "c": Status.OK}), phase=2, kind="evaluation-after")
+    ledger = Ledger(tmp_path)
+    assert ledger.judging("train", ["a", "b", "c"]) == {"a"}
+    assert ledger.judging("evaluation-after", {"b": 1.0}) == {"b"} and ledger.judging("train", ["none"]) == set()
+    store(tmp_path, given({"a": Status.CRASH, "b": Status.OK, "c": Status.TIMEOUT}), phase=3, rank=1)
+    assert ledger.judging("train", ["a", "b", "c"]) == {"a", "b"}

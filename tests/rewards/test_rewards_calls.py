@@ -1,5 +1,6 @@
 """What a reward of one's own may return and raise: each becomes scores, a fault, or a sentence that names it."""
 
+import asyncio
 import math
 import os
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from r1lab.errors import ConfigError, VerifierError
+from r1lab.errors import ConfigError, Terminated, VerifierError
 from r1lab.rewards.own import OwnReward
 from r1lab.rewards.rubric import FaultBudget, Reward, Rubric, Weight
 from r1lab.types import Completion, Finish, Question, Response, Rollout, Score, Status
@@ -48,13 +49,30 @@ def scored(given, **others):
         (torch.tensor([0.5, -2.0]), [0.5, -2.0]),
         (np.array([1, 0]), [1.0, 0.0]),
         ([Score(0.75, reason="nearly"), 0.5], [0.75, 0.5]),
+        ([Score(torch.tensor(0.5)), Score(np.float64(0.25))], [0.5, 0.25]),
+        ([Score(True), Score(1, "ok", ms=None)], [1.0, 1.0]),
+        (torch.tensor([0.5, -2.0], requires_grad=True), [0.5, -2.0]),
+        ([np.bool_(True), torch.tensor(False)], [1.0, 0.0]),
     ],
-    ids=["numbers", "bools", "numpy", "tensors", "a tensor", "an array", "a Score beside a number"],
+    ids=[
+        "numbers",
+        "bools",
+        "numpy",
+        "tensors",
+        "a tensor",
+        "an array",
+        "a Score beside a number",
+        "Scores of tensors",
+        "a status in words",
+        "with a gradient",
+        "bools of numpy and torch",
+    ],
 )
 def test_numbers_are_scores(given, values):
     found = scored(given)
     assert [r.reward for r in found] == values
     assert all(r.scores["own"].status is Status.OK and r.scores["own"].ms > 0 for r in found)
+    assert all(type(r.scores["own"].value) is float for r in found)
 
 
 def test_none_is_no_opinion_and_leaves_the_sum_to_the_others():
@@ -76,16 +94,24 @@ def test_no_opinion_is_no_fault():
     assert budget(scored([None, None], accuracy=Given(1.0, [1.0, 0.0])))
 
 
+class Silent(BaseException):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
 @pytest.mark.parametrize(
     "error, reason",
     [
         (ValueError("no number in the answer"), "ValueError: no number in the answer"),
         (SystemExit(0), "SystemExit: 0"),
         (lambda _: sys.exit(0), "SystemExit: 0"),
-        (lambda _: os._exit(0), "SystemExit: the reward called os._exit(0)"),
+        (lambda _: os._exit(0), "OsExit: os._exit(0) was called"),
         (lambda _: [][1], "IndexError: list index out of range"),
+        (GeneratorExit(), "GeneratorExit: "),
+        (asyncio.CancelledError("later"), "CancelledError: later"),
+        (Silent(), "Silent: (its text fails with RuntimeError)"),
     ],
-    ids=["raise", "SystemExit", "sys.exit", "os._exit", "IndexError"],
+    ids=["raise", "SystemExit", "sys.exit", "os._exit", "IndexError", "GeneratorExit", "CancelledError", "no text"],
 )
 def test_what_a_reward_raises_is_a_fault_that_the_budget_counts(error, reason):
     found = scored(error, accuracy=Given(1.0, [1.0, 1.0]))
@@ -105,13 +131,28 @@ def test_a_child_that_a_reward_forks_leaves_as_usual():
     assert [r.reward for r in scored(forks)] == [7.0, 7.0]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), ConfigError("no key", "", "")])
+def test_a_child_that_leaves_by_sys_exit_or_returns_goes_on_with_nothing_of_the_run():
+    def forks(rollouts):
+        children = [os.fork()]
+        if children[0] == 0:
+            sys.exit(5)
+        children.append(os.fork())
+        if children[1] == 0:
+            return [99.0] * len(rollouts)
+        return [float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])) for child in children]
+
+    assert [r.reward for r in scored(forks)] == [5.0, 0.0]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Terminated(), ConfigError("no key", "", "")])
 def test_interrupts_and_errors_of_r1lab_pass(error):
     with pytest.raises(type(error)):
         scored(error)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, 10**400, Score(math.nan), Score(torch.tensor(math.inf)), np.float32("nan")]
+)
 def test_a_value_that_is_not_finite_is_a_fault_of_that_completion_alone(value):
     first, second = scored([value, 1.0])
     assert first.scores["own"].status is Status.CRASH and (first.reward, second.reward) == (None, 1.0)
@@ -135,8 +176,30 @@ async def later(rollouts):
         ("ab", "returned str 'ab'"),
         (later, "a coroutine, as an async function does"),
         ([1j, 2j], "one of its entries is complex"),
+        ([Score(None), 1.0], "one of its entries is a Score of NoneType 'None'"),
+        ([Score("1"), 1.0], "one of its entries is a Score of str '1'"),
+        ([Score(torch.ones(2)), 1.0], "one of its entries is a Score of Tensor"),
+        ([Score(1.0, "fine"), 1.0], "a Score with the status str 'fine'"),
+        (torch.ones(2, device="meta"), "cannot be read"),
     ],
-    ids=["few", "many", "column", "one number", "one tensor", "None", "texts", "dict", "str", "async", "complex"],
+    ids=[
+        "few",
+        "many",
+        "column",
+        "one number",
+        "one tensor",
+        "None",
+        "texts",
+        "dict",
+        "str",
+        "async",
+        "complex",
+        "Score of None",
+        "Score of a text",
+        "Score of two",
+        "no status",
+        "no data",
+    ],
 )
 def test_anything_else_is_refused_by_the_name_of_the_reward(given, found):
     with pytest.raises(VerifierError, match=found) as caught:

@@ -1,5 +1,6 @@
 """Sums, statuses, schedules and the budget of faults, with numbers worked by hand."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import pytest
@@ -98,3 +99,28 @@ def test_the_last_scores_need_not_be_many():
         budget(scored([Status.CRASH, Status.DISAGREED]), last=True)
     assert not budget(scored([Status.DISAGREED, Status.ABSTAINED]), last=True)  # nothing is broken
     assert not budget([], last=True)
+
+
+@pytest.mark.parametrize("share, least", [(1.0, 1), (1.0, 100), (0.25, 100), (0.25, 1)])
+def test_a_reward_that_has_judged_nothing_in_the_end_is_refused_however_much_is_forgiven(share, least):
+    budget = FaultBudget(max_share=share, min_scores=least)
+    with pytest.raises(VerifierError, match=r"3 of 4 accuracy scores .* and none was judged"):
+        budget(scored([Status.CRASH] * 3 + [Status.ABSTAINED]), last=True)
+
+
+@pytest.mark.parametrize(
+    "statuses, judging, refused",
+    [
+        ([Status.CRASH] * 4, (), True),
+        ([Status.CRASH] * 4, ("format",), True),
+        ([Status.CRASH] * 4, ("format", "accuracy"), False),  # it has judged before
+        ([Status.CRASH] * 3 + [Status.OK], (), False),
+        ([Status.DISAGREED] * 4, (), False),
+        ([Status.ABSTAINED] * 4, (), False),
+    ],
+)
+def test_what_has_judged_before_is_no_silent_reward(statuses, judging, refused):
+    budget = FaultBudget(max_share=0.25, min_scores=100)
+    assert not budget(scored(statuses), judging=judging), "more may come"
+    with pytest.raises(VerifierError) if refused else nullcontext():
+        budget(scored(statuses), last=True, judging=judging)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from r1lab.errors import Terminated
 from r1lab.rollouts.scoring import Scoring
 from r1lab.types import Completion, Finish, Question, Response, Rollout
 
@@ -77,3 +78,21 @@ def test_a_reward_that_raises_ends_the_sampling():
 def test_without_groups_there_are_no_results():
     with Scoring(by_name) as scoring:
         assert scoring.results() == {}
+
+
+@pytest.mark.parametrize("error, waits", [(KeyboardInterrupt, False), (Terminated, False), (ValueError, True)])
+def test_a_signal_does_not_wait_for_a_reward_that_never_returns(error, waits):
+    goes_on, ended, is_in = threading.Event(), threading.Event(), threading.Event()
+
+    def score(rollouts):
+        is_in.set()
+        goes_on.wait(1.0)
+        ended.set()
+        return by_name(rollouts)
+
+    with pytest.raises(error), Scoring(score) as scoring:
+        scoring.add(0, group("0"))
+        assert is_in.wait(10)
+        raise error
+    assert ended.is_set() == waits
+    goes_on.set()

@@ -76,3 +76,15 @@ def test_an_artifact_adds_nothing_to_the_address_that_names_it(models, hydra, tm
     after = run_of(tmp_path, *words)
     assert after.stage.rewards["helpful"].model.source == str(folder), "it is read from where it lies"
     assert before.parents == after.parents == {} and before.address == after.address
+
+
+OWN = ("stage=r1zero", "+reward@rewards.own=own", "rewards.own.function=operator.truth")
+
+
+@pytest.mark.parametrize(
+    "word, same",
+    [("rewards.own.deadline_s=5", True), ("rewards.own.deadline_s=inf", True), ("rewards.own.weight=0.5", False),
+     ("rewards.own.function=operator.not_", False), ("rewards.accuracy.timeout_seconds=6", False)],
+)  # fmt: skip
+def test_how_long_a_reward_may_take_makes_no_other_run(word, same, hydra, tmp_path):
+    assert (run_of(tmp_path, *OWN).address == run_of(tmp_path, *OWN, word).address) == same

@@ -237,3 +237,15 @@ def test_classes_of_packages_that_the_command_names_are_built(stored):
 def test_a_folder_above_runs_of_all_names_is_no_run(tmp_path, stored):
     assert "is no run" in faults(tmp_path)[0] and str(stored) in faults(tmp_path)[0]
     assert faults(tmp_path / "hand") == faults(tmp_path / "hand" / "0f3a") == []
+
+
+def test_rescoring_that_judges_nothing_is_refused_and_its_rows_kept(tmp_path, stored):
+    done = rescore(tmp_path, f"stage.folder={stored}", "~reward@rewards.accuracy", "+reward@rewards.mine=own",
+                   "rewards.mine.function=operator.neg")  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "12 of 12 mine scores are faults of verifiers or data, and none was judged." in done.stderr
+    assert "mine: crash (TypeError: bad operand type for unary -: 'Rollout') on question q-7" in done.stderr
+    (folder,) = tmp_path.glob("rescore/*/attempt_1")
+    rows = Table(folder / "rescored.parquet", RESCORED).rows()
+    assert sum(row["name"] == "mine" and row["status"] == "crash" for row in rows) == 12
+    assert json.loads((folder / "run.json").read_text())["state"] == "failed"

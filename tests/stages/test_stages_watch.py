@@ -1,16 +1,20 @@
 """What stands beside the loop: rows that a resumed run takes back."""
 
+import dataclasses
 import time
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
+from stored_run import accuracy, groups, scored, store
 
 from r1lab.disk import write_json_atomic
-from r1lab.errors import StorageError
+from r1lab.errors import StorageError, VerifierError
 from r1lab.records.aside import Aside
 from r1lab.records.timing import Stopwatch
-from r1lab.stages.watch import Checkpointer, RunTables
+from r1lab.rewards.rubric import FaultBudget, Rubric
+from r1lab.stages.watch import Checkpointer, Recorder, RunTables
+from r1lab.types import Score, Status
 
 
 def parts(tables):
@@ -93,3 +97,38 @@ def test_a_checkpoint_waits_for_the_rows_it_vouches_for(tmp_path):
     checkpointer = Checkpointer(checkpoints, None, every_steps=1, max_steps=9, resume_from=None, aside=aside)
     checkpointer.on_train_batch_end(None, SimpleNamespace(step=1, clock=Stopwatch(), state={}))
     assert rows.exists()
+
+
+def recorder(folder, least=100):
+    made = scored(groups(), {"accuracy": accuracy()})
+    rubric = Rubric({"accuracy": accuracy(), "own": accuracy()})
+    one = Recorder(RunTables(folder), None, rubric, FaultBudget(0.05, least), None, None, max_steps=4)
+    return one, [r for group in made for r in group.rollouts]
+
+
+def with_own(rollouts, status):
+    return [dataclasses.replace(r, scores=r.scores | {"own": Score(0.0, status, "why")}) for r in rollouts]
+
+
+def test_a_short_run_whose_reward_judges_nothing_is_refused_at_its_end(tmp_path):
+    one, rollouts = recorder(tmp_path)
+    one.check(with_own(rollouts, Status.CRASH), last=False)  # 24 scores of 100
+    with pytest.raises(VerifierError, match=r"24 of 24 own scores .* and none was judged"):
+        one.check(with_own(rollouts, Status.CRASH), last=True)
+
+
+def test_a_reward_that_has_judged_in_an_earlier_phase_may_fail_in_the_last_one(tmp_path):
+    one, rollouts = recorder(tmp_path, least=24)
+    one.check(with_own(rollouts, Status.OK), last=False)  # enough of them: the next phase is judged by itself
+    one.check(with_own(rollouts[:4], Status.CRASH), last=True)
+
+
+@pytest.mark.parametrize("before, refused", [(Status.OK, False), (Status.CRASH, True), (Status.ABSTAINED, True)])
+def test_what_was_judged_before_a_run_was_killed_counts(before, refused, tmp_path):
+    made = scored(groups(), {"accuracy": accuracy()})
+    store(tmp_path, [dataclasses.replace(g, rollouts=tuple(with_own(g.rollouts, before))) for g in made])
+    one, rollouts = recorder(tmp_path)
+    module = SimpleNamespace(clock=SimpleNamespace(seconds={}), phase=1)
+    one.on_train_start(None, module)
+    with pytest.raises(VerifierError, match="own scores") if refused else nullcontext():
+        one.check(with_own(rollouts, Status.CRASH), last=True)
