@@ -1,7 +1,8 @@
-"""What one cell of a row says: found by a path, read as text, as an answer or as messages."""
+"""What one cell of a row says: found by a path, read as text or as an answer."""
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
@@ -15,31 +16,19 @@ SAFE_INTEGERS = 2**53
 """A double holds every integer up to here, and not every one beyond."""
 FLOAT_DIGITS = 15
 """Decimal digits that a double keeps; what follows them is noise, as in 0.30000000000000004."""
-ROLES = ("system", "user", "assistant")
-RENAMED = {"human": "user", "gpt": "assistant"}
-"""Roles as ShareGPT names them."""
-
-Message = dict[str, str]
-"""``{"role": "user", "content": "What is 3+4?"}``."""
+LITERAL_CHARS = 1_000_000
+"""A longer text is not read as Python prints lists and objects."""
 
 
 class RowFault(Exception):
     """What is wrong with one row; collected and reported together with the others."""
 
 
-def has_path(row: Mapping[str, Any], path: str) -> bool:
-    """Whether a row has what a path leads to."""
-    try:
-        cell(row, path)
-    except RowFault:
-        return False
-    return True
-
-
 def cell(row: Mapping[str, Any], path: str) -> Any:
     """What a path leads to: a column, or keys and places below it, ``reward_model.ground_truth``, ``turns.0.value``.
 
-    A column whose own name holds a dot comes first. A text on the way is read as JSON.
+    A column whose own name holds a dot comes first. A text on the way is read as JSON, or as
+    Python prints lists and objects.
 
     Raises:
         RowFault: it leads nowhere; the keys that are there are named.
@@ -57,10 +46,9 @@ def cell(row: Mapping[str, Any], path: str) -> Any:
 
 def _step(value: Any, key: str, path: str) -> Any:
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise RowFault(f"{path} leads into {head(value)}, which is no JSON") from None
+        text, value = value, parsed(value)
+        if value is None:
+            raise RowFault(f"{path} leads into {head(text)}, which is no JSON")
     if isinstance(value, Mapping) and key in value:
         return value[key]
     if isinstance(value, (list, tuple)) and key.isdecimal() and int(key) < len(value):
@@ -121,65 +109,32 @@ def number_text(value: Real | Decimal, path: str) -> str:
     return "0" if written in ("-0", "") else written
 
 
-def messages_of(value: Any, path: str) -> list[Message]:
-    """The messages of a cell, in order, each with its role and its text.
+def parsed(text: str) -> Any:
+    """What a text says that is JSON, or a list or an object as Python prints it; None where it is neither.
 
-    ``role`` and ``content``, or ShareGPT's ``from`` and ``value``; a content may be a list of text parts.
-
-    Raises:
-        RowFault: an unknown role, a content without text, a picture, a call of a tool, a system prompt behind others.
+    >>> parsed('[{"role": "user"}]'), parsed("[{'role': 'user'}]"), parsed("x"), parsed("{1, 2}")
+    ([{'role': 'user'}], [{'role': 'user'}], None, None)
     """
-    messages = [_message(item, f"{path}[{place}]") for place, item in enumerate(value)]
-    for place, message in enumerate(messages):
-        if message["role"] == "system" and place:
-            raise RowFault(f"{path}[{place}] is a system prompt behind other messages")
-    return messages
-
-
-def is_messages(value: Any) -> bool:
-    """Whether a cell holds messages: a list of objects that have a role each."""
-    return isinstance(value, (list, tuple)) and any(isinstance(m, Mapping) and {"role", "from"} & set(m) for m in value)
-
-
-def _message(item: Any, path: str) -> Message:
-    if not isinstance(item, Mapping):
-        raise RowFault(f"{path} is {described(item)}, no message")
-    role = item.get("role", item.get("from"))
-    role = RENAMED.get(role, role) if isinstance(role, str) else role
-    if not isinstance(role, str) or role not in ROLES:
-        raise RowFault(f"{path} has the role {role!r}; it can be {', '.join(ROLES)}")
-    if item.get("tool_calls"):
-        raise RowFault(f"{path} calls a tool; tools are not supported")
-    content = item.get("content", item.get("value"))
-    if isinstance(content, (list, tuple)):
-        content = "".join(_part(part, path) for part in content)
-    if not isinstance(content, str) or not content.strip():
-        raise RowFault(f"{path} has no text: its content is {described(content)}")
-    return {"role": role, "content": content.strip()}
-
-
-def _part(part: Any, path: str) -> str:
-    if isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str):
-        return part["text"]
-    kind = part.get("type") if isinstance(part, Mapping) else described(part)
-    raise RowFault(f"{path} has a part that is no text: {kind}")
-
-
-def as_json(text: str) -> Any:
-    """What a JSON text says; None where it is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
+        pass
+    if len(text) > LITERAL_CHARS or text.lstrip()[:1] not in ("[", "{"):
         return None
+    try:
+        found = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return found if isinstance(found, (list, dict)) else None
 
 
 def json_text(text: str) -> str:
-    """What a text holds that is JSON and no answer, in words: an object, or a list of texts; "" for all others.
+    """What a text holds that is JSON or Python and no answer, in words: an object, a list of texts; "" for all others.
 
     >>> json_text('{"ground_truth": "17"}'), json_text("[1, 2]"), json_text("{1, 2}")
     ("an object with the keys ground_truth: '17'", '', '')
     """
-    value = as_json(text) if text[:1] in ("{", "[") else None
+    value = parsed(text) if text[:1] in ("{", "[") else None
     texts = isinstance(value, list) and any(isinstance(item, (str, dict)) for item in value)
     return described(value) if texts or (isinstance(value, dict) and value) else ""
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r1lab.characters import NO_UTF8, all_valid
-from r1lab.data.cells import Message, RowFault, described, is_messages, messages_of, text_of
-from r1lab.data.rows import SHOWN_FAULTS
+from r1lab.data.cells import RowFault, described, text_of
+from r1lab.data.messages import Message, before_of, is_messages, joined, listed, messages_of, with_thought
+from r1lab.data.rows import first_of, object_of
 from r1lab.data.template import Template
 from r1lab.disk import replacing
 from r1lab.errors import DataError
@@ -66,18 +67,42 @@ def read_demonstrations(folders: Iterable[str | Path]) -> Demonstrations:
     places: list[tuple[Path, int]] = []
     for source in map(Path, folders):
         path = demonstrations_file(source)
+        _require_lines(path)
         if not path.is_file():
             remedy = "stage.data.NAME=artifact:demonstrations/ADDRESS, or a JSONL file"
             raise DataError("There are no demonstrations.", str(path), remedy)
         offsets = list(_offsets(path))
         if not offsets:
             raise DataError("The file of demonstrations is empty.", str(path), "Loosen the filters that made it.")
-        if not source.is_dir():
-            check_demonstrations(path)
         found = Demonstrations([(path, offset) for offset in offsets])
-        found[0], found[-1]
+        if source.is_dir():
+            found[0], found[-1]
+        else:
+            check_demonstrations(path)
         places += found.places
     return Demonstrations(places)
+
+
+CONVERTERS = {
+    ".parquet": (
+        "import json, sys, pyarrow.parquet as p; [print(json.dumps(row, default=str)) for part in "
+        "p.ParquetFile(sys.argv[1]).iter_batches() for row in part.to_pylist()]"
+    ),
+    ".gz": "import gzip, sys; sys.stdout.writelines(gzip.open(sys.argv[1], 'rt', encoding='utf-8'))",
+    ".json": "import json, sys; [print(json.dumps(row)) for row in json.load(open(sys.argv[1], encoding='utf-8'))]",
+}
+"""Programs that print a file of another kind as JSON lines."""
+
+
+def _require_lines(path: Path) -> None:
+    """Lines are read in any order. Raises DataError for a file of another kind, with the command that converts it."""
+    if path.is_file() and (program := CONVERTERS.get(path.suffix)):
+        lines = path.with_name(path.name.removesuffix(path.suffix).removesuffix(".jsonl") + ".jsonl")
+        raise DataError(
+            "Demonstrations are read from JSON lines alone.",
+            str(path),
+            f'python -c "{program}" {path} > {lines}, and name that file',
+        )
 
 
 def check_demonstrations(path: Path) -> None:
@@ -91,12 +116,8 @@ def check_demonstrations(path: Path) -> None:
             except DataError as error:
                 faults.append(error)
     if faults:
-        more = [f"and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else []
-        raise DataError(
-            f"{len(faults)} demonstrations of {path} cannot be read.",
-            "\n         ".join([*(fault.found for fault in faults[:SHOWN_FAULTS]), *more]),
-            faults[0].remedy,
-        )
+        found = first_of([fault.found for fault in faults])
+        raise DataError(f"{len(faults)} demonstrations of {path} cannot be read.", found, faults[0].remedy)
 
 
 def demonstrations_file(source: str | Path) -> Path:
@@ -111,7 +132,7 @@ def demonstration_of(line: bytes | str, place: str) -> Demonstration:
     a prompt and a completion, each a text or messages.
     """
     try:
-        row = json.loads(line)
+        row = object_of(line)
         demonstration = _demonstration(row if isinstance(row, dict) else {}, place)
         if not all_valid(demonstration):
             raise ValueError(NO_UTF8)
@@ -139,13 +160,16 @@ def _demonstration(row: Mapping[str, Any], place: str) -> Demonstration:
             raise RowFault("response is empty")
         return found
     if names := [name for name in ("messages", "conversations") if name in row]:
-        turns = _messages(row[names[0]], names[0])
+        turns = joined(before_of(row, names), _messages(row[names[0]], names[0]), names[0])
     else:
         forms = [(prompt, answer) for prompt, answer in FORMS if prompt in row and answer in row]
         if not forms:
             there = ", ".join(sorted(map(str, row))) or "nothing"
             raise RowFault(f"there are no messages, and no prompt with its completion; it has {there}")
-        turns = [*_turns(row, forms[0][0], "user"), *_turns(row, forms[0][1], "assistant")]
+        prompt, answer = forms[0]
+        asked = joined(before_of(row, forms[0]), _turns(row, prompt, "user"), prompt)
+        *others, last = _turns(row, answer, "assistant")
+        turns = [*asked, *others, {**last, "content": with_thought(last["content"], row, answer)}]
     roles = [turn["role"] for turn in turns[-2:]]
     if roles != ["user", "assistant"]:
         raise RowFault(f"it ends with messages of {', '.join(roles)}; it must end with a question and its answer")
@@ -160,14 +184,16 @@ FORMS = (("prompt", "completion"), ("prompt", "response"), ("question", "respons
 
 def _turns(row: Mapping[str, Any], name: str, role: str) -> list[Message]:
     """The messages of a column, or its text as one of that role."""
-    if isinstance(row[name], (list, tuple)):
-        return _messages(row[name], name)
-    if not (text := text_of(row[name], name)):
+    value = listed(row[name])
+    if isinstance(value, (list, tuple)):
+        return _messages(value, name)
+    if not (text := text_of(value, name)):
         raise RowFault(f"{name} is empty")
     return [{"role": role, "content": text}]
 
 
 def _messages(value: Any, name: str) -> list[Message]:
+    value = listed(value)
     if not is_messages(value):
         raise RowFault(f"{name} is {described(value)}, no messages")
     return messages_of(value, name)

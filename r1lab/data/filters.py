@@ -76,8 +76,8 @@ class Duplicates:
 class Decontaminate:
     """Drops a question that shares n words in a row with a benchmark (paper v2 D.1: 10-gram matching).
 
-    Question and solution are compared with questions and reference solutions, case and punctuation aside; each Han
-    character is a word. A benchmark text of fewer than n words counts only as a whole, signs included.
+    Question, earlier messages and solution are compared with questions and reference solutions, case and punctuation
+    aside; each Han character is a word. A benchmark text of fewer than n words counts only as a whole, signs included.
     """
 
     against: Benchmarks
@@ -108,7 +108,7 @@ class Decontaminate:
 
     def _marks(self, question: Question) -> Iterator[tuple[str, ...] | str]:
         """What tells a question: its n-grams, or the whole text where it has none."""
-        for text in filter(None, (question.text, question.solution)):
+        for text in filter(None, (*question.texts, question.solution)):
             split = words(text)
             yield from ngrams(split, self.ngram)
             if len(split) < self.ngram and text is question.text:
@@ -124,7 +124,7 @@ class Decontaminate:
 
 @dataclass(frozen=True)
 class Length:
-    """Drops questions of too few or too many words; each Han character is a word."""
+    """Drops questions of too few or too many words, earlier messages included; each Han character is a word."""
 
     least: int
     most: int
@@ -134,7 +134,7 @@ class Length:
         require_integer("most", self.most, self.least)
 
     def __call__(self, questions: Sequence[Item]) -> list[str | None]:
-        counts = (len(words(question.text)) for question in questions)
+        counts = (sum(len(words(text)) for text in prompt_of(item).texts) for item in questions)
         return [
             None if self.least <= count <= self.most else f"{count} words, not {self.least} to {self.most}"
             for count in counts

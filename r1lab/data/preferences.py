@@ -6,27 +6,29 @@ Both are drawn by a `Mix` as questions are, so that several sets are mixed, filt
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from r1lab.data.cells import Message, RowFault, cell, head, is_messages, messages_of, text_of
+from r1lab.data.cells import RowFault, cell, head, text_of
+from r1lab.data.messages import Message, is_messages, listed, messages_of
 from r1lab.data.questions import Column, Fields
 from r1lab.data.rows import LeftOut, Row
-from r1lab.types import LabeledResponse, PreferencePair
+from r1lab.types import LabeledResponse, PreferencePair, Question
 
 HELPFUL, HARMLESS = "helpful", "harmless"
 ASPECTS = (HELPFUL, HARMLESS)
 """What a general prompt is for, in ``Question.details["aspect"]``: each takes the reward of its own set (paper 6.3)."""
+SIDES = ("chosen", "rejected")
 
 
 @dataclass(frozen=True)
 class PairFields:
     """Which columns make a PreferencePair; a bare string is ``Column(of=string)``.
 
-    A side may be messages: the last one is the response. Messages before it are a whole dialogue, whose prompt `prompt`
-    reads from the same column.
+    A side may be messages: the last one is the response. Messages before it are a whole dialogue; `prompt` reads its
+    prompt from the same column, or from one that holds the last message before the response.
 
     Example: ``PairFields(prompt=Fields("prompt", None), chosen="better", rejected="worse")``.
     """
@@ -52,20 +54,15 @@ class PairFields:
 
     def __call__(self, row: Row, place: str, source: str) -> PreferencePair:
         """The row's pair. Raises RowFault; LeftOut: the row is sound and no pair, and says why."""
-        question = self.prompt(_prompts(row, self.prompt), place, source)
+        question = _asked(self.prompt, row, [self.columns[side] for side in SIDES], place, source)
         read = {name: column(row, _READ.get(name, text_of)) for name, column in self.columns.items()}
-        for side in ("chosen", "rejected"):
+        for side in SIDES:
             if not read[side]:
                 raise LeftOut(question.id, f"the {side} response is empty")
         if read["chosen"] == read["rejected"]:
             raise LeftOut(question.id, "both responses are the same")
         if read.get("rejected_prompt", question.text) != question.text:
             raise LeftOut(question.id, "the two sides have different prompts")
-        prompts = [turns for side in ("chosen", "rejected") if (turns := _before(row, self.columns[side]))]
-        if prompts[1:] and prompts[0] != prompts[1]:
-            raise LeftOut(question.id, "the two sides have different prompts")
-        if any(turns[-1]["content"] != question.text for turns in prompts):
-            raise LeftOut(question.id, "the prompt is not that of the two sides")
         margin = read.get("margin")
         return PreferencePair(question, read["chosen"], read["rejected"], _number(margin) if margin else None)
 
@@ -97,7 +94,7 @@ class PointFields:
 
     def __call__(self, row: Row, place: str, source: str) -> LabeledResponse:
         """The row's response. Raises RowFault; LeftOut: there is no response."""
-        question = self.prompt(_prompts(row, self.prompt), place, source)
+        question = _asked(self.prompt, row, [self.columns["response"]], place, source)
         read = {name: column(row, _READ.get(name, text_of)) for name, column in self.columns.items()}
         if not read["response"]:
             raise LeftOut(question.id, "the response is empty")
@@ -118,6 +115,7 @@ def response_of(value: Any, path: str) -> str:
     """A response, which may be the last of several messages. Raises RowFault."""
     if value is None:
         raise RowFault(f"{path} is nothing")
+    value = listed(value)
     if not is_messages(value):
         return text_of(value, path)
     last = messages_of(value, path)[-1]
@@ -126,18 +124,31 @@ def response_of(value: Any, path: str) -> str:
     return last["content"]
 
 
+def _asked(prompt: Fields, row: Row, sides: Sequence[Column], place: str, source: str) -> Question:
+    """The row's prompt, with the messages before it where a side is a whole dialogue. Raises RowFault, LeftOut."""
+    question = prompt(_prompts(row, prompt), place, source)
+    dialogues = [turns for side in sides if (turns := _before(row, side))]
+    if any(turns != dialogues[0] for turns in dialogues):
+        raise LeftOut(question.id, "the two sides have different prompts")
+    if not dialogues:
+        return question
+    *turns, last = dialogues[0]
+    turns = [turn for turn in turns if prompt.system or turn["role"] != "system"]
+    if prompt.columns["text"].cut(last["content"]) != question.text or list(question.turns) not in ([], turns):
+        raise LeftOut(question.id, f"the prompt is not that of {'the two sides' if len(sides) > 1 else 'the response'}")
+    return replace(question, details={**question.details, "turns": turns}) if turns else question
+
+
 def _before(row: Row, column: Column) -> list[Message]:
     """The messages before a response; none where it is a text."""
-    value = cell(row, column.of) if "{" not in column.of else None
+    value = listed(cell(row, column.of)) if "{" not in column.of else None
     return messages_of(value, column.of)[:-1] if is_messages(value) else []
 
 
 def _prompts(row: Row, prompt: Fields) -> Row:
     """The row as its prompt is read: of a whole dialogue all but the response."""
-    of = prompt.columns["text"].of
-    value = cell(row, of) if "{" not in of else None
-    whole = is_messages(value) and messages_of(value, of)[-1]["role"] == "assistant"
-    return {**row, of: value[:-1]} if whole else row
+    turns, of = prompt.asked(row), prompt.columns["text"].of
+    return {**row, of: turns[:-1]} if turns and turns[-1]["role"] == "assistant" else row
 
 
 def _label(value: Any, path: str) -> str:

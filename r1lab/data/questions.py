@@ -10,18 +10,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from r1lab.data.cells import (
-    Message,
-    RowFault,
-    answer_of,
-    as_json,
-    cell,
-    head,
-    is_messages,
-    json_text,
-    messages_of,
-    text_of,
-)
+from r1lab.data.cells import RowFault, answer_of, cell, head, json_text, text_of
+from r1lab.data.messages import Message, before_of, is_messages, joined, listed, messages_of
 from r1lab.data.rows import Row, compiled, read_rows
 from r1lab.errors import ConfigError
 from r1lab.types import Question
@@ -57,6 +47,10 @@ class Column:
             text = re.sub(r"\{([^{}]+)\}", lambda match: values[match[1]], self.of).strip()
         else:
             text = values[self.of]
+        return self.cut(text)
+
+    def cut(self, text: str) -> str:
+        """The part of a text that is picked, without what is dropped, stripped. Raises RowFault."""
         if self.pick and text:
             match = re.search(self.pick, text)
             if match is None:
@@ -73,7 +67,8 @@ class Fields:
     """
 
     text: Column | str
-    """Text, or messages: the last one is the user's question, those before it go to ``details["turns"]``."""
+    """Text, or messages: the last one is the user's question, those before it go to ``details["turns"]``, behind what
+    the columns `system` and `history` hold, where the row has them."""
     answer: Column | str | None
     """None for prompts that have no right answer, as those for helpfulness and harmlessness."""
     solution: Column | str | None = None
@@ -90,7 +85,7 @@ class Fields:
     language: Column | str = "en"
     """A bare string is the language of all rows, a Column is read."""
     system: bool = True
-    """False leaves out the system prompts of messages, for which plain templates have no place."""
+    """False leaves out system prompts, for which plain templates have no place."""
 
     def __post_init__(self):
         if "turns" in self.details:
@@ -142,23 +137,21 @@ class Fields:
             },
         )
 
-    def _cell(self, row: Row) -> Any:
-        """What the text is read from, where that is one cell."""
+    def asked(self, row: Row) -> list[Message]:
+        """The messages of the question, its own the last; none where it is a text. Raises RowFault."""
         of = self.columns["text"].of
-        return cell(row, of) if "{" not in of else of
+        value = listed(cell(row, of)) if "{" not in of else None
+        return messages_of(value, of) if is_messages(value) else []
 
     def _asked(self, row: Row) -> tuple[list[Message], str]:
         """The messages before the question, and the question's text."""
-        value = self._cell(row)
-        if isinstance(value, str) and value.lstrip().startswith("[{") and (found := as_json(value)):
-            value = found
-        if not is_messages(value):
-            return [], self.columns["text"](row)
-        path = self.columns["text"].of
-        *turns, last = messages_of(value, path)
-        if last["role"] != "user":
-            raise RowFault(f"{path} ends with a message of the {last['role']}; the last one must be the user's")
-        return [turn for turn in turns if self.system or turn["role"] != "system"], last["content"]
+        column, turns = self.columns["text"], self.asked(row)
+        if turns and turns[-1]["role"] != "user":
+            role = turns[-1]["role"]
+            raise RowFault(f"{column.of} ends with a message of the {role}; the last one must be the user's")
+        text = column.cut(turns.pop()["content"]) if turns else column(row)
+        turns = joined(before_of(row, [name.partition(".")[0] for name in self.names]), turns, column.of)
+        return [turn for turn in turns if self.system or turn["role"] != "system"], text
 
 
 _NUMBERS = partial(text_of, numbers=True)

@@ -6,13 +6,14 @@ import gzip
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from r1lab.characters import NO_UTF8, all_valid
-from r1lab.data.cells import RowFault, cell, has_path, head, number_text
+from r1lab.data.cells import RowFault, cell, head, number_text
 from r1lab.data.hub import HUB, hub_rows
+from r1lab.data.parquet import parquet_rows
 from r1lab.errors import DataError
 
 SHOWN_FAULTS = 10
@@ -51,7 +52,7 @@ def read_rows(
     """
     path, where = str(path), dict(where or {})
     filters = {name: compiled(pattern, f"where.{name}") for name, pattern in where.items()}
-    stem, needed = Path(path).name.split(".")[0], fields.names | set(where)
+    stem, needed = Path(path).name.split(".")[0], sorted(fields.names | set(where))
     found, left_out, faults, num_rows = [], [], [], 0
     places: dict[str, str] = {}
     for place, row in _rows(path):
@@ -59,13 +60,12 @@ def read_rows(
         try:
             if isinstance(row, RowFault):
                 raise row
-            missing = sorted(name for name in needed if not has_path(row, name))
-            absent = [name for name in missing if name.partition(".")[0] not in row]
+            absent = [name for name in needed if name not in row and name.partition(".")[0] not in row]
             if absent and not found and not faults:  # the mapping is wrong, not the row
                 raise _missing_columns(path, absent, row)
             if absent:
                 raise RowFault(f"no column {', '.join(absent)}; it has {', '.join(sorted(row))}")
-            for name in missing:
+            for name in needed:
                 cell(row, name)  # says what there is below its column
             if all(pattern.fullmatch(as_text(cell(row, name))) for name, pattern in filters.items()):
                 item = fields(row, f"{stem}:{num_rows}", source)
@@ -79,16 +79,31 @@ def read_rows(
         except RowFault as fault:
             faults.append(f"{place}: {fault}")
     if faults:
-        more = [f"and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else []
-        raise DataError(
-            f"{len(faults)} of {num_rows} rows of {path} cannot be read.",
-            "\n         ".join(faults[:SHOWN_FAULTS] + more),
-            "Mend or remove these rows, or correct the source's fields.",
-        )
+        wrong = f"{len(faults)} of {num_rows} rows of {path} cannot be read."
+        raise DataError(wrong, first_of(faults), "Mend or remove these rows, or correct the source's fields.")
     if not found:
         kept = f"{num_rows} rows, of which where={where} keeps none" if num_rows else "0 rows"
         raise DataError(f"{path} gives no questions.", kept, "Loosen the source's where, or give another file.")
     return found, left_out
+
+
+def first_of(faults: Sequence[str]) -> str:
+    """The first faults, a line each, and how many more there are."""
+    more = [f"and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else []
+    return "\n         ".join([*faults[:SHOWN_FAULTS], *more])
+
+
+def object_of(text: str) -> Any:
+    """What a JSON text says. Raises ValueError: it is none; RowFault: an object has a key twice."""
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise RowFault(f"the key {next(key for key in keys if keys.count(key) > 1)} stands twice in one object")
+    return found
 
 
 def _rows(path: str) -> Iterator[tuple[str, Row | RowFault]]:
@@ -97,7 +112,7 @@ def _rows(path: str) -> Iterator[tuple[str, Row | RowFault]]:
         return hub_rows(path)
     file = existing(path)
     if file.name.endswith(".parquet"):
-        return _parquet_rows(file)
+        return parquet_rows(file)
     if file.name.endswith((".jsonl", ".jsonl.gz")):
         return _json_rows(file)
     raise DataError(f"{file} is of no readable kind.", file.name, "Give a .jsonl, .jsonl.gz or .parquet file.")
@@ -115,7 +130,9 @@ def _json_rows(file: Path) -> Iterator[tuple[str, Row | RowFault]]:
 
 def _json_row(line: bytes) -> Row | RowFault:
     try:
-        row = json.loads(line.decode("utf-8-sig"))
+        row = object_of(line.decode("utf-8-sig"))
+    except RowFault as fault:
+        return fault
     except UnicodeDecodeError as error:
         return RowFault(f"not UTF-8 (byte {error.start + 1}): {head(line.decode('utf-8', 'replace'))}")
     except RecursionError:
@@ -123,18 +140,6 @@ def _json_row(line: bytes) -> Row | RowFault:
     except json.JSONDecodeError as error:
         return RowFault(f"not JSON ({error.msg}, column {error.colno}): {head(error.doc)}")
     return row if isinstance(row, dict) else RowFault(f"not a JSON object: {head(line.decode())}")
-
-
-def _parquet_rows(file: Path) -> Iterator[tuple[str, Row]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        batches = pyarrow.parquet.ParquetFile(file).iter_batches()
-        rows = (row for batch in batches for row in batch.to_pylist())
-        yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{file} is not a whole Parquet file.", str(error), "Fetch the file again.") from error
 
 
 def existing(path: str | Path) -> Path:
@@ -147,7 +152,11 @@ def existing(path: str | Path) -> Path:
         found = f"{folder} holds {there}"
     else:
         found = f"no folder {folder} (seen from {Path.cwd()})"
-    raise DataError(f"There is no file {file.name} to read questions from.", found, "mix.path=FOLDER_WITH_THE_DATA")
+    raise DataError(
+        f"There is no file {file.name} to read questions from.",
+        found,
+        "mix.path=FOLDER_WITH_THE_DATA; or, for files of other names, mix.sources.NAME.train=FILE and .heldout=FILE",
+    )
 
 
 def _missing_columns(path: str, missing: list[str], row: Row) -> DataError:

@@ -148,10 +148,11 @@ def check_turns(question: Question) -> None:
     """A plain template has a place for one question alone. Raises DataError."""
     if question.turns:
         roles = ", ".join(turn["role"] for turn in question.turns)
+        fields = f"mix.sources.{question.source}.fields.system=false" if question.source else "the rows that have them"
         raise DataError(
             "A plain template has no place for messages before the question.",
             f"question {question.id} has messages of {roles} before it",
-            f"template=r1_chat; or leave system prompts out: mix.sources.{question.source}.fields.system=false",
+            f"template=r1_chat; or leave system prompts out: {fields}",
         )
 
 

@@ -233,7 +233,9 @@ def _with_score(rollout: Rollout, score: Score) -> Rollout:
 
 
 def _heading(question: Question, writer: str) -> dict[str, Any]:
-    return {"prompt": question.text, "language": question.language, "writer": writer}
+    asked = {"role": "user", "content": question.text}
+    prompt = [*question.turns, asked] if question.turns else question.text
+    return {"prompt": prompt, "language": question.language, "writer": writer}
 
 
 def _longer(row: Row) -> str:

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from r1lab.data.cells import RowFault, answer_of, cell, messages_of, text_of
+from r1lab.data.cells import RowFault, answer_of, cell, text_of
+from r1lab.data.messages import messages_of
 from r1lab.data.options import ChoiceFields
 from r1lab.data.preferences import PairFields, PointFields
 from r1lab.data.questions import Column, Fields, read_questions
