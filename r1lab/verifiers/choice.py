@@ -11,7 +11,8 @@ The rules, in this order; the first that speaks decides:
 Committing is to one letter. Two letters, a letter beside another in a list ("A or B", "A/C", "A, B") or with another
 that is possible ("C. D is possible, too"), a letter with another option's text, or several texts are no readable
 answer. A capital that is a word or a symbol is not a letter: "A cat", "E = F/q". Neither is a denied one: "not A",
-"C is wrong", "不选C", nor the second of "B over C" (verifiers/choice_denials.py). A small letter counts where it stands
+"C is wrong", "不选C", nor the second of "B over C" (verifiers/choice_denials.py), nor one that is only spoken of: "Is it
+C?", "many choose C", "if it were C" (verifiers/choice_doubts.py). A small letter counts where it stands
 alone ("c", "(c)"), labels its option's text ("c) 5 m/s") or ends an announcement ("the answer is c."), unless an
 option's text is that letter.
 """
@@ -27,6 +28,7 @@ from typing import ClassVar
 
 from r1lab.types import Question, Score, Status
 from r1lab.verifiers.choice_denials import MARK, without_denials
+from r1lab.verifiers.choice_doubts import without_doubts
 from r1lab.verifiers.quantity import clean, exact_key, read_quantity
 from r1lab.verifiers.units import units_agree
 
@@ -35,10 +37,12 @@ MAX_ANSWER_CHARS = 1000
 WINDOW = 60
 """Characters before a letter in which its announcement or denial stands."""
 
-_DECORATION = re.compile(r"\\(?:boxed|text\w*|math\w*|left|right)(?![a-z])|\\[()\[\]]|[*`$\"“”{}「」『』\\]|__+")
-_ALONE = re.compile(  # ¬C and C ✗ deny C, C+ and C# are other things
+_DECORATION = re.compile(
+    r"</?(?:answer|choice|option|final)>|\\(?:boxed|text\w*|math\w*|left|right)(?![a-z])|\\[()\[\]]|[*`$\"“”{}「」『』\\]|__+"
+)
+_ALONE = re.compile(  # ¬C and C ✗ deny C, C? asks, C+ and C# are other things
     r"[^\w¬~!≠✗✘❌]*(?:option |choice |选项|选)?[^\w¬~!≠✗✘❌]*"
-    r"([A-Za-z])[^\w+#✗✘❌]*(?:选?项)?[^\w+#✗✘❌]*",
+    r"([A-Za-z])[^\w+#✗✘❌✖?]*(?:选?项)?[^\w+#✗✘❌✖?]*",
     re.IGNORECASE,
 )
 _LETTER = re.compile(r"(?<![A-Za-z0-9_'’^])([A-Z])(?![A-Za-z0-9_'’^+#])")
@@ -47,10 +51,12 @@ _SMALL = re.compile(r"(?<![A-Za-z0-9_'’^])([a-z])(?=[)\]]?\s*[.。!]?\s*$)")
 _OPEN, _CLOSE = r"[(\[【<]?\s*", r"\s*[)\]】>]?"
 _SURELY = r"(?:\s+(?:certainly|definitely|surely|clearly|obviously|undoubtedly|indeed|simply|therefore|thus))?"
 _ANNOUNCED = re.compile(
-    r"(?:\b(?:answer|option|choice|solution)(?:\s+is|'s|\s+must be|\s+should be|\s+would be)?" + _SURELY + r"\s*[)\]>]?"
+    r"(?:\b(?:ans|answer|option|choice|solution)(?:\s+is|'s|\s+must be|\s+should be|\s+would be)?"
+    + _SURELY
+    + r"\s*[)\]>]?"
     # "such that (C, +)" announces nothing
     r"|\b(?:it|that|one)(?:\s+is|'s|\s+must be|\s+should be|\s+would be)" + _SURELY + r"|\b(?:go|going) with"
-    r"|\bAntwort(?:\s+ist)?|\br[ée]ponse(?:\s+est)?|\brespuesta(?:\s+es)?|(?:答え|正解|解答)は"
+    r"|\bAntwort(?:\s+ist)?|\br[ée]ponse(?:\s+est)?|\brespuesta(?:\s+correcta)?(?:\s+es)?|(?:答え|正解|解答)は"
     r"|" + MARK + r"\W*(?:but(?:\s+rather)?|sondern|mais|sino|而是)?"
     r"|\b(?:think|say|believe|guess|pick|choose|select|picked|chose|selected|so|thus|therefore|hence)"
     r"|=>|->|→|(?<!不)[选是为]|选择|选项|答案[\])】>]?)\s*[:,=-]?\s*(?:option|choice|选项)?\s*" + _OPEN + "$",
@@ -59,8 +65,8 @@ _ANNOUNCED = re.compile(
 _BEHIND_LABEL = re.compile(r"(?:[)\]】>.:,;、 ]|[–—-](?= ))*")
 _BEGINS = re.compile(_OPEN)
 _FIRM = re.compile(
-    rf"{_CLOSE}(?:\s*$|\s*{MARK}(?!\s+(?:is|are|was|would)\b)"
-    r"|\s*[.,:;!?、。)\]]|\s+[-–—]\s|\s+(?:because|since|as|for)\b|\s*(?:选?项|因为|由于))"
+    rf"{_CLOSE}(?:\s*$|\s*[(\[]?\s*{MARK}(?!\s+(?:is|are|was|would)\b)"
+    r"|\s*[.,:;!?、。)\]]|\s*(?:です|だ|である)(?![A-Za-z])|\s+[-–—]\s|\s+(?:because|since|as|for)\b|\s*(?:选?项|因为|由于))"
 )
 _PRAISED = re.compile(
     _CLOSE + r"\s*(?:(?:is|was|must be)\s+(?:the\s+)?(?:correct|right|best|true|answer)\b|(?:选?项)?(?:是)?(?:正确|对))"
@@ -68,13 +74,22 @@ _PRAISED = re.compile(
 _BEFORE_OWN_TEXT = re.compile(
     _BEHIND_LABEL.pattern + r"(?:=>|->|→|=|[(\[]|(?:which\s+)?(?:is|equals)\b|i\.e\.,?|是|即)?\s*[(\[]?"
 )
-_SMALL_LABEL = re.compile(r"[(\[]?([a-z])\s*[)\].:]+\s*(\S.*)")
+_SMALL_LABEL = re.compile(r"(|[^.?]*\s)[(\[]?([a-z])\s*[)\].:]+\s*(\S.*)")
 _BEHIND_OWN_TEXT = re.compile(
     r"[\s(\[,;:–—-]*(?:(?:=>|->|→|=|\b(?:which\s+)?is|\bi\.e\.|\bcorresponds to|是|即)\s*[(\[]?)?$"
 )
+_NAMED = re.compile(r"\b(?:vitamin|hepatitis|figure|fig\.|section|appendix|chapter|table)\s+$", re.IGNORECASE)
+_SENTENCE_BEFORE = re.compile(r"[^\W\d]\W?[.!?。！？]\s*" + _OPEN + "$")
+_ANSWER_LINE = re.compile(r"^\W*(?:(?:the|my|final|correct)\s+)*answer\W*$", re.IGNORECASE)
+_LINKED = re.compile(
+    r"[\s,:;]*(?:=>|->|→|=|[(\[]|\b(?:which\s+)?(?:is|equals|means)\b|\bi\.e\.,?|\bcorresponds to\b|是|即)"
+    r"[\s(\[]*(?:(?:option|choice|answer|letter|选项|选)\s*)?[\s(\[]*$",
+    re.IGNORECASE,
+)
 _DENIED = re.compile(
-    _CLOSE + r"[\s.,:;]*(?:(?:is|was|it is|isn't)\s+)?(?:wrong|incorrect|false|no|never|not(?!\s+[(]?[A-Z]\b))\b"
-    r"|" + _CLOSE + r"\W*(?:选?项)?(?:是)?[不错]",
+    _CLOSE + r"[\s.,:;()\[\]–—-]*(?:(?:is|was|it is|isn't)\s+)?"
+    r"(?:wrong|incorrect|false|no|never|not(?!\s+[(]?[A-Z]\b))\b"
+    r"|" + _CLOSE + r"\W*(?:选?项)?(?:是)?[不错]|" + _CLOSE + r"[\s.,:;()\[\]–—-]*[✗✘❌✖×]",
     re.IGNORECASE,
 )
 _REFUSED = re.compile(
@@ -139,11 +154,14 @@ def read_choice(answer: str, choices: Sequence[str]) -> tuple[str | None, str]:
     if alone:
         return alone[1].upper(), ""
     small = _SMALL_LABEL.fullmatch(text)
-    if small and option_of(small[2], choices) == small[1].upper():
-        return small[1].upper(), ""
+    if small and (_ANNOUNCED.search(small[1]) or not small[1]) and option_of(small[3], choices) == small[2].upper():
+        return small[2].upper(), ""
     text, denied = without_denials(_without_own_texts(text, choices))
+    text, asked = without_doubts(text)
     letter, fault = _committed(text, choices)
-    return (None, "the letter is denied, too") if letter in denied else (letter, fault)
+    if letter in denied:
+        return None, "the letter is denied, too"
+    return (None, "several letters") if letter and asked - {letter} else (letter, fault)
 
 
 def option_of(text: str, choices: Sequence[str]) -> str | None:
@@ -171,14 +189,14 @@ def _committed(text: str, choices: Sequence[str]) -> tuple[str | None, str]:
     if others or _has_rival(text, letter, end):
         return None, "several letters"
     rest = text[_BEHIND_LABEL.match(text, end).end() :]
-    if _names_another(rest, letter, choices):
+    if _names_another(rest, letter, choices) or _stands_behind_another(text[: end - 1], letter, choices):
         return None, "letter and text disagree"
     return letter, ""
 
 
 def _commits(text: str, match: re.Match[str]) -> bool:
     before, after = text[max(0, match.start() - WINDOW) : match.start()], text[match.end() :]
-    if _REFUSED.search(before):
+    if _REFUSED.search(before) or _NAMED.search(before):
         return False
     if match[1].islower():
         return bool(_ANNOUNCED.search(before))
@@ -187,7 +205,8 @@ def _commits(text: str, match: re.Match[str]) -> bool:
     if _DENIED.match(after):
         return False
     begins = _BEGINS.fullmatch(text, 0, match.start()) is not None
-    announced = begins or _ANNOUNCED.search(before) is not None
+    alone = _SENTENCE_BEFORE.search(before) is not None and _ENDS.match(text, match.end()) is not None
+    announced = begins or alone or _ANNOUNCED.search(before) is not None
     return announced and (_FIRM.match(after) is not None or _LISTED.match(after) is not None)
 
 
@@ -236,10 +255,23 @@ def _names_another(rest: str, letter: str, choices: Sequence[str]) -> bool:
     return bool(others - {None, letter})
 
 
+def _stands_behind_another(before: str, letter: str, choices: Sequence[str]) -> bool:
+    """Whether a letter stands right behind the text of another option: "25 m/s (C)", "25 m/s, which is option C"."""
+    linked = _LINKED.search(before)
+    if linked is None or not linked[0].strip():
+        return False
+    own, said = ascii_uppercase.index(letter), before[: linked.start()].casefold()
+    texts = [_plain(choice).casefold() for number, choice in enumerate(choices) if number != own]
+    behind = [text for text in texts if text and said.endswith(text) and not said[: -len(text)][-1:].isalnum()]
+    mine = _plain(choices[own]).casefold() if own < len(choices) else ""
+    return any(not mine.endswith(text) or not said.endswith(mine) for text in behind)
+
+
 def _plain(text: str) -> str:
     """Full-width and circled letters as ASCII, decoration off, one space at most; a line ends like a sentence."""
-    lines = unicodedata.normalize("NFKC", text).strip().replace("\n", ". ")
-    return " ".join(_DECORATION.sub(" ", lines).split())
+    lines = unicodedata.normalize("NFKC", text).strip().split("\n")
+    ended = "".join(f"{line}{': ' if _ANSWER_LINE.match(line) else '. '}" for line in lines[:-1]) + lines[-1]
+    return " ".join(_DECORATION.sub(" ", ended).split())
 
 
 def _key(text: str) -> str:

@@ -20,7 +20,7 @@ _L = (
 )
 _AND = r"(?:and|or|nor|und|oder|noch|et|ou|ni|y|o|和|与|及|或|、|/)"
 _LIST = rf"{_L}(?:\s*(?:,\s*{_AND}|,|{_AND})\s*(?:[Oo]ption\s+)?{_L})*"
-_GROUP = rf"(?:{_L}(?:\s*,\s*{_L})*\s*,?\s*{_AND}\s*)?{_L}"
+_GROUP = rf"(?:{_L}(?:\s*[,、]\s*{_L})*\s*,?\s*{_AND}\s*)?{_L}"
 """One letter or several that "and" joins: in "B, A is wrong" only A is denied."""
 
 _FILLERS = (
@@ -43,7 +43,7 @@ _BEHIND = (
     rf"\s*(?:\b(?:is|are|was|were|be|seems?|looks?|(?:would|must|can|could|has|have)\s+(?:be|been))\s+)"
     rf"(?:(?:all|both|also|clearly|obviously|certainly)\s+)*{_WRONG}",
     r"\s*\b(?:cannot|can not|(?:is|are|was|were|do|does|could|would|should|must)\s+not"
-    r"|(?:ca|is|are|was|were|do|does|could|would|should)n['’]t)\b(?:\s+(?!but\b)[a-z]+){0,4}",
+    r"|(?:ca|is|are|was|were|do|does|could|would|should)n['’]t)\b(?:\s+(?!but\b)[a-z]{2,}){0,4}",
     r"\s*\?+\s*(?:no|nope|wrong)\b",
     r"\s*(?:选?项)?(?:都|均|也|就|显然|肯定|是|可以|并)*"
     r"(?:不对|错误?的?|不正确|不可能|不行|不成立|不符合?|被?排除|不选|不是(?:正确)?答案|非答案)",
@@ -59,6 +59,7 @@ _SUBJECT = (
 )
 _DENIALS = (
     re.compile(rf"{_SUBJECT}(?i:{'|'.join(_BEFORE)})\s*(?P<letters>{_LIST})"),
+    re.compile(rf"(?P<letters>{_L}(?:\s*[,、]\s*(?:{_AND}\s*)?{_L})+)\s+(?i:(?:are|were)\s+(?:\w+\s+)?{_WRONG})"),
     re.compile(rf"(?P<letters>{_GROUP})(?i:{'|'.join(_BEHIND)})"),
 )
 _PREFERRED = re.compile(rf"\b[Pp]refer\s+(?:option\s+)?(?P<winner>{_L})\s+to\s+(?P<letters>{_LIST})")
