@@ -11,8 +11,8 @@ The rules, in this order; the first that speaks decides:
 Committing is to one letter. Two letters, a letter beside another in a list ("A or B", "A/C", "A, B") or with another
 that is possible ("C. D is possible, too"), a letter with another option's text, or several texts are no readable
 answer. A capital that is a word or a symbol is not a letter: "A cat", "E = F/q". Neither is a denied one: "not A",
-"C is wrong", "不选C", nor the second of "B over C" (verifiers/choice_denials.py), nor one that is only spoken of: "Is it
-C?", "many choose C", "if it were C" (verifiers/choice_doubts.py). A small letter counts where it stands
+"C is wrong", "不选C", nor the second of "B over C" (verifiers/choice_denials.py), nor one that is only spoken of: "Is
+it C?", "many choose C", "if it were C" (verifiers/choice_doubts.py). A small letter counts where it stands
 alone ("c", "(c)"), labels its option's text ("c) 5 m/s") or ends an announcement ("the answer is c."), unless an
 option's text is that letter.
 """

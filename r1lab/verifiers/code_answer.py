@@ -5,6 +5,8 @@ Everything here runs in a trusted process on what a candidate wrote, so every fu
 
 from __future__ import annotations
 
+import ast
+import builtins
 import itertools
 import math
 import re
@@ -37,6 +39,10 @@ _STATEMENT = re.compile(
     re.MULTILINE,
 )
 _WRITES = re.compile(r"\bprint\b|\bstdout\b|\bwrite\b|\bwritelines\b")
+_CLOSED_BEHIND_CODE = re.compile(r"^([^`\n]*[^`\s][ \t]*)`{3,}[ \t]*$", re.MULTILINE)
+_MARKDOWN = ("", "markdown", "md")
+PARSED_CHARS = 20_000
+"""Longer programs are not looked into."""
 _SPACES = re.compile(r"(\s+)")
 # decimals with or without an exponent, and 2e-05 as Python prints small and large floats
 _DECIMAL = re.compile(r"[+-]?(?:\d{1,300}\.\d{1,300}(?:[eE][+-]?\d{1,3})?|[1-9]e[+-]\d{2,3})")
@@ -53,7 +59,8 @@ def extract_code(answer: str, entry_point: str = "") -> str:
     r"""The code of an answer: one of its fenced blocks, or all of it where nothing is fenced.
 
     Where a function is asked for, it is the last block that defines it. Else it is the last block of Python - by its
-    language or, without one, by its statements - that prints, or the last one of Python, or the last one of all:
+    language or, without one, by its statements - that prints and stands on its own; where none does, the last that
+    prints behind the blocks that define what it uses. Failing that the last one of Python, or the last one of all:
     samples of input and output and shell commands behind a program are not the program.
 
     >>> extract_code("So:\n```python\ndef f(x): return x\n```\nFor example\n```\nf(1)\n```", "f")
@@ -66,9 +73,55 @@ def extract_code(answer: str, entry_point: str = "") -> str:
         return answer
     if defining := [block for block in blocks if entry_point and defines(block.text, entry_point)]:
         return defining[-1].text
-    programs = [block for block in blocks if _is_python(block)]
-    printing = [block for block in programs if _WRITES.search(block.text) and not entry_point]
-    return (printing or programs or blocks)[-1].text
+    programs = [block.text for block in blocks if _is_python(block)]
+    printing = [] if entry_point else [place for place, text in enumerate(programs) if _WRITES.search(text)]
+    if printing:
+        alone = [place for place in printing if not _missing_names(programs[place])]
+        return programs[alone[-1]] if alone else _with_definitions(programs, printing[-1])
+    return programs[-1] if programs else blocks[-1].text
+
+
+def _missing_names(code: str) -> set[str]:
+    """The names that a program uses and nowhere binds; none where it is too long to be looked at, or no Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(code))) if len(code) <= PARSED_CHARS else []
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    used = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return used - _bound_names(nodes) - set(dir(builtins))
+
+
+def _bound_names(nodes: Sequence[ast.AST]) -> set[str]:
+    """The names that are given a meaning anywhere in a program; all that are used where it imports `*`."""
+    bound: set[str] = {"__name__", "__file__"}
+    for node in nodes:
+        if isinstance(node, ast.Name):
+            bound |= set() if isinstance(node.ctx, ast.Load) else {node.id}
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
+            bound |= {node.name} if node.name else set()
+    if "*" in bound:
+        bound |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    return bound
+
+
+def _with_definitions(programs: Sequence[str], place: int) -> str:
+    """A program behind the earlier ones that bind a name that it, or one of these, uses and does not bind."""
+    needed, code = _missing_names(programs[place]), [programs[place]]
+    for earlier in reversed(programs[:place]):
+        try:
+            bound = _bound_names(list(ast.walk(ast.parse(earlier)))) if len(earlier) <= PARSED_CHARS else set()
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        if needed & bound:
+            needed = (needed - bound) | _missing_names(earlier)
+            code.insert(0, earlier if earlier.endswith("\n") else f"{earlier}\n")
+    return "".join(code)
 
 
 def fenced_blocks(text: str) -> list[str]:
@@ -77,18 +130,47 @@ def fenced_blocks(text: str) -> list[str]:
 
 
 def language_blocks(text: str) -> list[Block]:
-    """The fenced blocks of a text, without the indent of their fence."""
-    blocks, start, opened = [], None, None
-    for match in _FENCE.finditer(text + "\n"):
+    """The fenced blocks of a text, without the indent of their fence; those within a block of Markdown in its place.
+
+    A fence may be closed at the end of the last line of code.
+    """
+    return [
+        inner
+        for block in _outer_blocks(text)
+        for inner in (block.language in _MARKDOWN and _outer_blocks(block.text)) or [block]
+    ]
+
+
+def _outer_blocks(text: str) -> list[Block]:
+    blocks, start, looked, opened = [], 0, 0, None
+    for match in [*_FENCE.finditer(text + "\n"), None]:
+        if opened is not None and opened.fence[0] == "`":
+            end = len(text) if match is None else match.start()
+            if closed := _CLOSED_BEHIND_CODE.search(text, looked, end):
+                blocks.append(opened.block(text[start : closed.end(1)] + "\n"))
+                opened = None
+            looked = end
+        if match is None:
+            break
         indent, fence, info = match[1], match[2] or match[4], match[3] or match[5] or ""
         if opened is None:
-            start, opened = match.end(), (indent, fence, _LANGUAGE.match(info)[1].lower())
-        elif not (indent.strip() or info.strip()) and fence[0] == opened[1][0] and len(fence) >= len(opened[1]):
-            blocks.append(Block(_unindented(text[start : match.start()], len(opened[0])), opened[2]))
+            start = looked = match.end()
+            opened = _Opened(indent, fence, _LANGUAGE.match(info)[1].lower())
+        elif not (indent.strip() or info.strip()) and fence[0] == opened.fence[0] and len(fence) >= len(opened.fence):
+            blocks.append(opened.block(text[start : match.start()]))
             opened = None
-    if opened is not None:
-        blocks.append(Block(_unindented(text[start:], len(opened[0])), opened[2]))
-    return blocks
+    return blocks if opened is None else [*blocks, opened.block(text[start:])]
+
+
+class _Opened(NamedTuple):
+    """An opening fence."""
+
+    indent: str
+    fence: str
+    language: str
+
+    def block(self, text: str) -> Block:
+        return Block(_unindented(text, len(self.indent)), self.language)
 
 
 def _unindented(text: str, width: int) -> str:

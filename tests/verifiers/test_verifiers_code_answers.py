@@ -111,6 +111,57 @@ def test_blocks_of_a_function_are_chosen_by_its_name():
     assert extract_code(fenced("return x\n", "python") + fenced("f(3) == 3\n", "text"), "f") == "return x\n"
 
 
+FENCE = "```"
+PROGRAM = "n = int(input())\nprint(n * 2)\n"
+
+
+def programs(*blocks):
+    return "\nthen\n".join(f"{FENCE}python\n{block}{FENCE}" for block in blocks)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        # a block that uses what an earlier one defines is no program without it
+        (programs("def solve(n):\n    return n * 2\n", "print(solve(int(input())))\n"),
+         "def solve(n):\n    return n * 2\nprint(solve(int(input())))\n"),
+        (programs("import math\n", "print(math.pi)\n"), "import math\nprint(math.pi)\n"),
+        (programs("a = 1\n", "b = a + 1\n", "print(b)\n"), "a = 1\nb = a + 1\nprint(b)\n"),
+        (programs("class Point:\n    x = 1\n", "unused = 2\n", "print(Point.x)\n"),
+         "class Point:\n    x = 1\nprint(Point.x)\n"),
+        # a program that stands on its own goes before an example of its use
+        (programs(PROGRAM, "print(solve(5))\n"), PROGRAM),
+        (programs("def solve(n): return n\n", PROGRAM, "print(solve(5))\n"), PROGRAM),
+        (programs("print(1)\n", "print(2)\n"), "print(2)\n"),
+        (programs("from math import *\nprint(sqrt(4))\n", "x = sqrt(9)\n"), "from math import *\nprint(sqrt(4))\n"),
+        (programs("try:\n    print(1)\nexcept OSError as error:\n    print(error)\n"),
+         "try:\n    print(1)\nexcept OSError as error:\n    print(error)\n"),
+        # what nothing defines, or is no Python, is given as it is
+        (programs("def f(): pass\n", "print(nowhere)\n"), "print(nowhere)\n"),
+        (programs("print(f(3)\n"), "print(f(3)\n"),
+        # fences within a block of Markdown, or of nothing
+        (f"````markdown\n{programs(PROGRAM)}\n````", PROGRAM),
+        (f"````\nSee:\n{programs(PROGRAM)}\nDone.\n````", PROGRAM),
+        (f"~~~~md\n{programs(PROGRAM)}\n~~~~", PROGRAM),
+        (f"````python\ns = '{FENCE}'\nprint(s)\n````", f"s = '{FENCE}'\nprint(s)\n"),
+        # a fence at the end of the last line of code
+        (f"{FENCE}python\nprint(1){FENCE}", "print(1)\n"),
+        (f"{FENCE}python\nx = 1\nprint(x) {FENCE}\nThat is all.", "x = 1\nprint(x) \n"),
+        (f"{FENCE}python\nprint(1){FENCE}\nOutput:\n{FENCE}\n1\n{FENCE}", "print(1)\n"),
+        (f"{FENCE}python\nprint(1){FENCE}\n{FENCE}python\nprint(2){FENCE}", "print(2)\n"),
+        (f"{FENCE}python\ns = 'a{FENCE}b'\nprint(s)\n{FENCE}", f"s = 'a{FENCE}b'\nprint(s)\n"),
+        # other ways of writing a fence
+        ("~~~python\nprint(1)\n~~~", "print(1)\n"),
+        (f"1. So:\n   {FENCE}python\n   print(1)\n   {FENCE}", "print(1)\n"),
+        (f'{FENCE}python title="a.py"\nprint(1)\n{FENCE}', "print(1)\n"),
+        (f"{FENCE}{{.python .numbered}}\nprint(1)\n{FENCE}", "print(1)\n"),
+        (f"{FENCE}python\nprint(1)", "print(1)"),
+    ],
+)  # fmt: skip
+def test_the_program_of_an_answer(answer, code):
+    assert extract_code(answer) == code
+
+
 def test_hostile_blocks_are_read_in_linear_time():
     start = time.monotonic()
     for unit in (
@@ -123,6 +174,10 @@ def test_hostile_blocks_are_read_in_linear_time():
         "    ",
         "1. ```\n",
         "~~~x\n",
+        "print(a)```\n",
+        "````\n```x\n",
+        "```py\nprint(a)\n```\n",
+        "x ` `` ``` y",
     ):
         extract_code(unit * (200_000 // len(unit)))
         extract_code("```\n" + unit * (200_000 // len(unit)) + "\n```\n```\n9\n```")
