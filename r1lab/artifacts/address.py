@@ -10,6 +10,9 @@ from typing import Any
 
 from r1lab.config.reference import is_reference
 
+OWN = "r1lab."
+CLASS_KEYS = ("_target_", "class")
+"""Where a configuration names a class; of one of r1lab the last word counts, so that moving a file changes nothing."""
 NEUTRAL = {"trust_remote_code": False}
 """Settings that change nothing at this value: left out, so that runs from before they existed keep their addresses."""
 
@@ -18,8 +21,9 @@ def address(payload: Mapping[Any, Any]) -> str:
     """Return 12 hex digits that name `payload`: blake2b over its canonical JSON.
 
     Canonical means: keys by their text and sorted, so the order of a mapping does not matter (that of a list does);
-    floats by ``repr``, so 0.1 and 0.10 agree and 1 and 1.0 do not; paths as strings; tuples as lists; settings at the
-    value that NEUTRAL names left out. Hence the address survives a round trip through a JSON or YAML file.
+    floats by ``repr``, so 0.1 and 0.10 agree and 1 and 1.0 do not; paths as strings; tuples as lists; classes of r1lab
+    by their last word; settings at the value that NEUTRAL names left out. Hence the address survives a round trip
+    through a JSON or YAML file and a move of r1lab's files.
 
     Raises TypeError for a value that has no canonical text (a tensor, a function) and ValueError for two keys with
     the same text (0 and "0").
@@ -58,10 +62,15 @@ def _canonical(value: Any, where: str) -> Any:
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):
-        pairs = {str(key): _canonical(entry, f"{where}.{key}") for key, entry in value.items()}
+        pairs = {str(key): _canonical(_kind(key, entry), f"{where}.{key}") for key, entry in value.items()}
         if len(pairs) < len(value):
             raise ValueError(f"{where} has two keys with the same text: {sorted(map(str, value))}")
         return {key: entry for key, entry in pairs.items() if key not in NEUTRAL or entry is not NEUTRAL[key]}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return [_canonical(entry, f"{where}[{i}]") for i, entry in enumerate(value)]
     raise TypeError(f"{where} is a {type(value).__name__}; an address takes mappings, lists, text, numbers and paths")
+
+
+def _kind(key: Any, value: Any) -> Any:
+    named = key in CLASS_KEYS and isinstance(value, str) and value.startswith(OWN)
+    return value.rpartition(".")[2] if named else value

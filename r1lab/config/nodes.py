@@ -54,8 +54,7 @@ class Node:
 
     def command(self, overrides: Sequence[str], artifacts: Mapping[str, str]) -> list[str]:
         """The words of a command that runs this node alone."""
-        set_here = {**dict(leaves(self.settings)), **artifacts}
-        return [*self.words(overrides), *(f"{key}={value}" for key, value in set_here.items())]
+        return [*self.words(overrides), *assignments(self.settings), *assignments(artifacts)]
 
     def compose(self, overrides: Sequence[str], artifacts: Mapping[str, str]) -> DictConfig:
         """The configuration, with the artifacts at the keys that take them.
@@ -66,8 +65,8 @@ class Node:
 
         try:
             config = deepcopy(_composed(tuple(self.words(overrides))))
-            for key, value in [*leaves(self.settings), *artifacts.items()]:
-                OmegaConf.update(config, key, value)
+            for key, value in [*self.settings.items(), *artifacts.items()]:
+                OmegaConf.update(config, key, value, merge=True)
         except (HydraException, OmegaConfBaseException) as error:
             found = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
             raise ConfigError("It cannot be composed.", found, "Look at its choices and settings.") from error
@@ -135,17 +134,46 @@ def written_out(word: str) -> str:
 
 
 def leaves(tree: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    """(key, value) of every setting; a mapping whose keys are no words is a value: a schedule.
+    """(key, value) of every setting.
 
-    >>> dict(leaves({"optim": {"lr": {0: 1.0, 9: 0.1}}, "stage": {"plan": {"questions": 8}}}))
-    {'optim.lr': {0: 1.0, 9: 0.1}, 'stage.plan.questions': 8}
+    >>> dict(leaves({"optim": {"lr": [[0, 1.0], [9, 0.1]]}, "stage": {"plan": {"questions": 8}}}))
+    {'optim.lr': [[0, 1.0], [9, 0.1]], 'stage.plan.questions': 8}
     """
     for key, value in tree.items():
         path = f"{place}.{key}" if place else key
-        if isinstance(value, Mapping) and value and all(isinstance(k, str) for k in value):
+        if isinstance(value, Mapping) and value:
             yield from leaves(value, path)
         else:
             yield path, value
+
+
+def assignments(tree: Mapping[str, Any], place: str = "") -> Iterator[str]:
+    """The words of a command that set what a tree sets; a part (a mapping with a `_target_`) is one word.
+
+    >>> list(assignments({"optim": {"lr": {"_target_": "a.Warmup", "steps": 5, "then": 1.0}}, "run": {"seed": None}}))
+    ['optim.lr={_target_:a.Warmup,steps:5,then:1.0}', 'run.seed=null']
+    """
+    for key, value in tree.items():
+        path = f"{place}.{key}" if place else key
+        if isinstance(value, Mapping) and value and "_target_" not in value:
+            yield from assignments(value, path)
+        else:
+            yield f"{path}={typed(value)}"
+
+
+def typed(value: Any) -> str:
+    """A value as a word of a command has it.
+
+    >>> typed([[0, 1.0], [9, None]]), typed({"a": True})
+    ('[[0,1.0],[9,null]]', '{a:true}')
+    """
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{typed(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(typed, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value)
 
 
 @cache

@@ -44,14 +44,14 @@ _PHASES = "1,696 steps are the whole phases of 16 in 1,700, and a phase is not c
 _SECOND = {
     "max_steps": Reported(1700, "N, second RL stage", _PHASES),
     **{
-        f"rewards.{name}.weight": Reported({0: 0.0, 1300: 1.0}, "N, second RL stage: the last 400 steps", _PHASES)
+        f"rewards.{name}.weight": Reported([[0, 0.0], [1300, 1.0]], "N, second RL stage: the last 400 steps", _PHASES)
         for name in ("helpful", "harmless")
     },
     "plan.temperature": Reported(0.7, "N, second RL stage"),
     "mix.weights.helpful": Reported(
-        ({0: 0, 1300: 54}, {0: 0, 1300: 66}), "v2, Table 4: 66 with the harmless; B.3.1: without", _PHASES
+        ([[0, 0], [1300, 54]], [[0, 0], [1300, 66]]), "v2, Table 4: 66 with the harmless; B.3.1: without", _PHASES
     ),
-    "mix.weights.harmless": Reported({0: 0, 1300: 12}, "v2, B.3.1", _PHASES),
+    "mix.weights.harmless": Reported([[0, 0], [1300, 12]], "v2, B.3.1", _PHASES),
 }
 _SFT = _all("v2, B.4.2", {
     "optim.lr": 5e-5, "final_lr_share": 0.1, "epochs": (2, 3), "batch_size": 128, "row_tokens": 32768,
@@ -72,7 +72,7 @@ TABLE: Mapping[str, Mapping[str, Reported]] = {
     "stage=r1zero": {
         **_RL,
         **_QUESTIONS,
-        "plan.max_new_tokens": Reported({0: 32768, 8200: 65536}, "N, R1-Zero"),
+        "plan.max_new_tokens": Reported([[0, 32768], [8200, 65536]], "N, R1-Zero"),
         "max_steps": Reported(10400, "N, R1-Zero"),
     },
     "stage=r1zero model=qwen2_5_32b": {

@@ -7,8 +7,9 @@ from enum import Enum
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, flag_override
-from omegaconf.basecontainer import BaseContainer
+from omegaconf import MISSING
+
+from r1lab.config import scales
 
 
 class Resume(Enum):
@@ -38,7 +39,8 @@ class Config:
     plan: bool = MISSING
     stage: Any = MISSING
     model: Any = MISSING
-    scale: Any = MISSING
+    scale: str = MISSING
+    size: str = MISSING
     mix: Any = MISSING
     template: Any = MISSING
     rewards: Any = field(default_factory=dict)
@@ -52,28 +54,6 @@ class Config:
 
 
 def register() -> None:
-    """Puts the skeleton where config.yaml's defaults list finds it."""
-    # Hydra copies the store, of which there is one, for every group that it lists: a second of --help
-    ConfigStore.__deepcopy__ = lambda store, memo: store
+    """Puts the skeleton where config.yaml's defaults list finds it, and the resolvers where OmegaConf does."""
     ConfigStore.instance().store(name="schema", node=Config)
-    BaseContainer._map_merge = staticmethod(_merge)
-
-
-_merge_keys = BaseContainer._map_merge
-
-
-def _merge(dest: BaseContainer, src: BaseContainer) -> None:
-    """Merges as OmegaConf does, but a schedule takes the place of another: their steps do not mix."""
-    if _is_schedule(dest) and _is_schedule(src):
-        with flag_override(dest, ["struct", "readonly"], False):
-            dest.clear()
-            _merge_keys(dest, src)
-    else:
-        _merge_keys(dest, src)
-
-
-def _is_schedule(node: BaseContainer) -> bool:
-    """Whether a mapping goes from steps to values."""
-    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
-        return False
-    return len(node) > 0 and all(isinstance(key, int) for key in node)
+    scales.register()

@@ -22,7 +22,7 @@ from r1lab.data.shares import shares_of, take_turn
 from r1lab.data.tasks import GeneratedTasks
 from r1lab.errors import ConfigError, DataError
 from r1lab.functional.rng import seed_of
-from r1lab.functional.schedules import Schedule, as_schedule, require
+from r1lab.functional.schedules import Points, Schedule, as_schedule, require
 from r1lab.types import Question
 
 HELDOUT_TRIES = 20
@@ -132,7 +132,7 @@ class Mix:
     """
 
     sources: Mapping[str, Source]
-    weights: Mapping[str, float | Mapping[int, float] | Schedule]
+    weights: Mapping[str, float | Points | Schedule]
     """Numbers or schedules over optimizer steps, one for each source; only their proportions count."""
     seed: int
     """Of the training order alone."""
@@ -288,7 +288,7 @@ class Mix:
             )
 
 
-def _weight(name: str, weight: float | Mapping[int, float] | Schedule) -> Schedule:
+def _weight(name: str, weight: float | Points | Schedule) -> Schedule:
     """A source's weight as a schedule. Raises ConfigError unless it is 0 or more at every step."""
     try:
         require(f"mix.weights.{name}", weight, 0)

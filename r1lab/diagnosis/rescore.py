@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from r1lab.records.ledger import StoredPart
-from r1lab.records.tables import PLACE, Column, Schema, spread
+from r1lab.records.tables import PLACE, Schema, TableColumn, spread
 from r1lab.rewards.rubric import Rubric, weighted_sum
 from r1lab.rollouts.batches import advantages_of
 from r1lab.rollouts.selection import Selection
@@ -19,24 +19,26 @@ if TYPE_CHECKING:
 RESCORED = Schema(
     (
         *PLACE,
-        Column("name", "string", "the reward's name"),
-        Column("answer", "string", "the gold answer"),
-        Column("change", "string", "same, higher, lower, new where the run had none, or the statuses: ok -> timeout"),
-        Column("value_before", "float64", "what the run's reward gave, null where it had none of this name"),
-        Column("status_before", "string", "ok, timeout, crash, bad_gold, unreadable, disagreed or abstained"),
-        Column("reason_before", "string", "why, in a few words"),
-        Column("extracted_before", "string", "the answer that was judged"),
-        Column("value", "float64", "what the reward gives now"),
-        Column("status", "string", "ok, timeout, crash, bad_gold, unreadable, disagreed or abstained"),
-        Column("reason", "string", "why, in a few words"),
-        Column("extracted", "string", "the answer that is judged"),
-        Column("ms", "float64", "milliseconds the judgement took now"),
-        Column("weight_before", "float64", "the reward's weight in the run, null where it had none of this name"),
-        Column("weight", "float64", "the reward's weight now"),
-        Column("reward_before", "float64", "of the completion; null where a score that counts was not judged"),
-        Column("reward", "float64", "of the completion now"),
-        Column("advantage_before", "float64", "of the completion; null where it did not train"),
-        Column("advantage", "float64", "of the completion now; null in evaluations"),
+        TableColumn("name", "string", "the reward's name"),
+        TableColumn("answer", "string", "the gold answer"),
+        TableColumn(
+            "change", "string", "same, higher, lower, new where the run had none, or the statuses: ok -> timeout"
+        ),
+        TableColumn("value_before", "float64", "what the run's reward gave, null where it had none of this name"),
+        TableColumn("status_before", "string", "ok, timeout, crash, bad_gold, unreadable, disagreed or abstained"),
+        TableColumn("reason_before", "string", "why, in a few words"),
+        TableColumn("extracted_before", "string", "the answer that was judged"),
+        TableColumn("value", "float64", "what the reward gives now"),
+        TableColumn("status", "string", "ok, timeout, crash, bad_gold, unreadable, disagreed or abstained"),
+        TableColumn("reason", "string", "why, in a few words"),
+        TableColumn("extracted", "string", "the answer that is judged"),
+        TableColumn("ms", "float64", "milliseconds the judgement took now"),
+        TableColumn("weight_before", "float64", "the reward's weight in the run, null where it had none of this name"),
+        TableColumn("weight", "float64", "the reward's weight now"),
+        TableColumn("reward_before", "float64", "of the completion; null where a score that counts was not judged"),
+        TableColumn("reward", "float64", "of the completion now"),
+        TableColumn("advantage_before", "float64", "of the completion; null where it did not train"),
+        TableColumn("advantage", "float64", "of the completion now; null in evaluations"),
     )
 )
 """One row for each completion and reward: the score of that time and the score now."""

@@ -57,7 +57,7 @@ REMEDY = (
 
 
 @dataclass(frozen=True)
-class Limits:
+class Tolerance:
     """What two paths may differ by, in nats."""
 
     most: float
@@ -67,23 +67,23 @@ class Limits:
 
 
 LIMITS = {
-    torch.float64: Limits(6e-5, 1.5e-5),
-    torch.float32: Limits(6e-5, 1.5e-5),
-    torch.float16: Limits(1.0, 0.05),
-    torch.bfloat16: Limits(3.0, 0.15),
+    torch.float64: Tolerance(6e-5, 1.5e-5),
+    torch.float32: Tolerance(6e-5, 1.5e-5),
+    torch.float16: Tolerance(1.0, 0.05),
+    torch.bfloat16: Tolerance(3.0, 0.15),
 }
 """By the type of matrix products, for a model of SHALLOW layers."""
 SHALLOW = 2
 
 
-def limits_of(dtype: torch.dtype, config: Any) -> Limits:
+def limits_of(dtype: torch.dtype, config: Any) -> Tolerance:
     """What the paths of a model may differ by; in float32 and float64 it grows with the square root of the depth.
 
     A short type has rounding of its own in every product, of which `LIMITS` has the measure for any depth.
     """
     limits, layers = LIMITS[dtype], config.get_text_config().num_hidden_layers
     growth = math.sqrt(max(layers, SHALLOW) / SHALLOW) if dtype in (torch.float32, torch.float64) else 1.0
-    return Limits(limits.most * growth, limits.mean * growth)
+    return Tolerance(limits.most * growth, limits.mean * growth)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ rewards are all equal, or of one member, teaches nothing: its advantages are zer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from r1lab.functional.schedules import Schedule, require, shown
+from r1lab.functional.schedules import Points, Schedule, require, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,7 +83,7 @@ class GroupNormalized:
 
     smallest_group: ClassVar[int] = 2
 
-    eps: float | Mapping[int, float] | Schedule
+    eps: float | Points | Schedule
     """Added to the standard deviation."""
     correction: int
     """0 for the population's standard deviation, 1 for the sample's."""
@@ -136,7 +135,7 @@ class LeaveOneOutNormalized:
 
     smallest_group: ClassVar[int] = 2
 
-    eps: float | Mapping[int, float] | Schedule
+    eps: float | Points | Schedule
     """Added to the standard deviation."""
 
     def __post_init__(self) -> None:

@@ -6,11 +6,10 @@ add up to the same loss and their gradients to the same gradient.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from r1lab.functional.schedules import Schedule, require, shown
+from r1lab.functional.schedules import Points, Schedule, require, shown
 from r1lab.functional.segments import segment_lengths
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class ConstantLength:
     Example: token losses [1, 3] and [5] with length 10 give 9 / (2 * 10) = 0.45.
     """
 
-    length: int | Mapping[int, int] | Schedule
+    length: int | Points | Schedule
     """The constant that stands for every sequence's length, often the length limit."""
 
     def __post_init__(self) -> None:

@@ -6,11 +6,10 @@ A correction is a frozen dataclass called as ``(old_logprobs, sampler_logprobs, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from r1lab.functional.schedules import Schedule, require, shown
+from r1lab.functional.schedules import Points, Schedule, require, shown
 from r1lab.functional.segments import segment_sums
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Truncated:
     Example, highest 2: ratios [0.5, 1, 3] weigh [0.5, 1, 2].
     """
 
-    highest: float | Mapping[int, float] | Schedule
+    highest: float | Points | Schedule
 
     def __post_init__(self) -> None:
         require("highest", self.highest, 0, above=True)
@@ -61,8 +60,8 @@ class Masked:
     Example, bounds 0.5 and 2: ratios [0.4, 1, 3] weigh [0, 1, 0].
     """
 
-    lowest: float | Mapping[int, float] | Schedule
-    highest: float | Mapping[int, float] | Schedule
+    lowest: float | Points | Schedule
+    highest: float | Points | Schedule
 
     def __post_init__(self) -> None:
         require("lowest", self.lowest, 0)
@@ -87,7 +86,7 @@ class SequenceMasked:
     Example, highest 3: token ratios [2, 1.4] weigh 2.8 both, [2, 1.6] weigh 0.
     """
 
-    highest: float | Mapping[int, float] | Schedule
+    highest: float | Points | Schedule
 
     def __post_init__(self) -> None:
         require("highest", self.highest, 0, above=True)

@@ -6,11 +6,11 @@ k3 = exp(x) - x - 1 (unbiased, never negative; the paper's).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from r1lab.functional.schedules import Schedule, require
+from r1lab.functional.schedules import Points, Schedule, require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +51,7 @@ def estimator(name: str) -> Callable[[Tensor, Tensor], Tensor]:
 class KL:
     """The penalty that keeps the policy near its reference; the call gives the estimate per token, without coef."""
 
-    coef: float | Mapping[int, float] | Schedule
+    coef: float | Points | Schedule
     """Weight of the penalty in the loss (the paper's beta), or its schedule; 0 needs no reference policy."""
     estimator: str
     """k1, k2 or k3."""

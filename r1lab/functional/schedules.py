@@ -7,7 +7,10 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
+
+EXAMPLE = "[[0, 32768], [8200, 65536]]"
 
 
 class Schedule(ABC):
@@ -40,37 +43,37 @@ class Constant(Schedule):
         return self.value, self.value
 
 
+Points = Sequence[Sequence[float]]
+"""A schedule as a configuration writes it: pairs of a step and the value that holds from it on, [[0, 32], [50, 64]]."""
+
+
 @dataclass(frozen=True)
 class Piecewise(Schedule):
     """A value that holds from its step on, until the next.
 
-    Example: ``{0: 32768, 8200: 65536}`` is 32768 at step 8199 and 65536 at step 8200
-    (paper: the length limit of R1-Zero).
+    Example: ``Piecewise([[0, 32768], [8200, 65536]])`` is 32768 at step 8199 and 65536 at step 8200
+    (paper: the length limit of R1-Zero). Raises ValueError.
     """
 
-    points: Mapping[int, float | int]
-    """First step of each value; step 0 must be among them."""
+    points: Points
+    """Steps in ascending order, the first of them 0."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.points, Mapping) or not all(type(step) is int for step in self.points):
-            raise ValueError(
-                f"Points must map integer steps to numbers, as in {{0: 32768, 8200: 65536}}, not {self.points}."
-            )
-        if 0 not in self.points or min(self.points) < 0:
-            raise ValueError(
-                f"Points must begin at step 0 and have no negative step; found steps {sorted(self.points)}."
-            )
-        for step, value in self.points.items():
-            _require_number(value, f"the value at step {step}")
-        object.__setattr__(self, "points", dict(sorted(self.points.items())))
+        if not all(_is_point(point) for point in self.points):
+            raise ValueError(f"Points are pairs of a step and a number, as in {EXAMPLE}, not {self.points}.")
+        steps = [step for step, _ in self.points]
+        if steps[:1] != [0] or any(low >= high for low, high in pairwise(steps)):
+            raise ValueError(f"Points begin at step 0, and their steps ascend; found steps {steps}.")
+        object.__setattr__(self, "points", tuple((step, value) for step, value in self.points))
 
     def __call__(self, step: int) -> float | int:
         assert step >= 0
-        return self.points[max(point for point in self.points if point <= step)]
+        return next(value for first, value in reversed(self.points) if first <= step)
 
     @property
     def bounds(self) -> tuple[float, float]:
-        return min(self.points.values()), max(self.points.values())
+        values = [value for _, value in self.points]
+        return min(values), max(values)
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Warmup(Schedule):
     """
 
     steps: int
-    then: Schedule | float | Mapping[int, float]
+    then: Schedule | float | Points
 
     def __post_init__(self) -> None:
         require_integer("The steps of a warm-up", self.steps, 0)
@@ -139,23 +142,26 @@ class Warmup(Schedule):
 
 
 def as_schedule(value: Any) -> Schedule:
-    """Return a number as Constant, a mapping of integer steps as Piecewise, a Schedule as it is; else ValueError."""
+    """Return a number as Constant, pairs of steps and values as Piecewise, a Schedule as it is; else ValueError."""
     if isinstance(value, Schedule):
         return value
-    if isinstance(value, Mapping):
-        return Piecewise(value)
     if is_number(value):
         return Constant(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return Piecewise(value)
+    if isinstance(value, Mapping) and value and all(is_number(step) for step in value):
+        pairs = [[step, number] for step, number in value.items()]
+        raise ValueError(f"A schedule is written as pairs: {pairs}, not {dict(value)}.")
     raise ValueError(
-        f"A schedule is a number, a mapping from steps such as {{0: 1.0, 100: 0.5}}, or a Schedule "
-        f"(Linear, Cosine, Warmup, ...), not {value!r}."
+        f"A schedule is a number, pairs of a step and a value such as {EXAMPLE}, or a Schedule (Linear, Cosine, "
+        f"Warmup, ...), not {value!r}."
     )
 
 
 def require(name: str, value: Any, low: float, *, above: bool = False) -> None:
     """ValueError unless a number, or every value of a schedule, is at least `low`, or greater than it where `above`.
 
-    >>> require("coef", {0: 0.0, 100: -1.0}, 0)
+    >>> require("coef", [[0, 0.0], [100, -1.0]], 0)
     Traceback (most recent call last):
     ValueError: coef must be >= 0, found -1.0
     """
@@ -195,32 +201,47 @@ def is_number(value: Any) -> bool:
 def shown(value: Any) -> str:
     """A number or schedule in as few characters as say it.
 
-    >>> shown(1e-6), shown({0: 32768, 8200: 65536}), shown(Linear(1.0, 0.1, 50))
-    ('1e-06', '{0: 32768, 8200: 65536}', 'Linear(1 to 0.1)')
+    >>> shown(1e-6), shown([[0, 32768], [8200, 65536]]), shown(Linear(1.0, 0.1, 50))
+    ('1e-06', '[[0, 32768], [8200, 65536]]', 'Linear(1 to 0.1)')
     """
     if isinstance(value, Schedule):
         low_high = (
             f"{value.start:g} to {value.end:g}" if isinstance(value, Ramp) else "{:g} to {:g}".format(*value.bounds)
         )
         return f"{type(value).__name__}({low_high})"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{step}: {number:.10g}" for step, number in value.items()) + "}"
+    if isinstance(value, Sequence):
+        return "[" + ", ".join(f"[{step}, {number:.10g}]" for step, number in value) + "]"
     return f"{value:.10g}"
 
 
 def at_step(component: Any, step: int) -> Any:
     """Return the dataclass with every schedule in its fields, at any depth, replaced by its value at that step.
 
-    Example: ``at_step(RolloutPlan(max_new_tokens={0: 32768, 8200: 65536}, ...), 9000).max_new_tokens`` is 65536.
+    Example: ``at_step(RolloutPlan(max_new_tokens=[[0, 32768], [8200, 65536]], ...), 9000).max_new_tokens`` is 65536.
     """
     changed = {}
     for item in dataclasses.fields(component):
         value = getattr(component, item.name)
-        if isinstance(value, Schedule) or (isinstance(value, Mapping) and value and all(type(k) is int for k in value)):
+        if isinstance(value, Schedule) or is_points(value):
             changed[item.name] = as_schedule(value)(step)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             changed[item.name] = at_step(value, step)
     return dataclasses.replace(component, **changed) if changed else component
+
+
+def is_points(value: Any) -> bool:
+    """Whether pairs of steps and numbers that begin at step 0.
+
+    >>> is_points([[0, 32], [50, 64]]), is_points([1, 2]), is_points([])
+    (True, False, False)
+    """
+    listed = isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0
+    return listed and all(_is_point(point) for point in value) and value[0][0] == 0
+
+
+def _is_point(point: Any) -> bool:
+    paired = isinstance(point, Sequence) and not isinstance(point, str) and len(point) == 2
+    return paired and type(point[0]) is int and is_number(point[1])
 
 
 def _require_number(value: Any, what: str) -> None:

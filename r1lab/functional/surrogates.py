@@ -5,11 +5,10 @@ A surrogate is a frozen dataclass called as ``(logprobs, old_logprobs, advantage
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from r1lab.functional.schedules import Schedule, require, shown
+from r1lab.functional.schedules import Points, Schedule, require, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,10 +27,10 @@ class Clipped:
     Example, both clips 0.2: ratio 1.5 and A = 1 give loss -1.2 and no gradient; A = -1 gives 1.5 and a gradient.
     """
 
-    clip_low: float | Mapping[int, float] | Schedule
+    clip_low: float | Points | Schedule
     """At or above 1 never binds: a ratio is positive. The paper's first RL stage has 10 on both sides."""
-    clip_high: float | Mapping[int, float] | Schedule
-    dual_clip: float | Mapping[int, float] | Schedule | None = None
+    clip_high: float | Points | Schedule
+    dual_clip: float | Points | Schedule | None = None
     """For negative advantages the loss is at most this many times -A (dual-clip PPO, Ye et al. 2020)."""
 
     def __post_init__(self) -> None:
@@ -67,9 +66,9 @@ class Weighted:
     No token loses its gradient. Example, clip_high 0.2: ratio 1.5 and A = 1 give the gradient -1.2.
     """
 
-    clip_low: float | Mapping[int, float] | Schedule
+    clip_low: float | Points | Schedule
     """At or above 1 never binds."""
-    clip_high: float | Mapping[int, float] | Schedule
+    clip_high: float | Points | Schedule
 
     def __post_init__(self) -> None:
         require("clip_low", self.clip_low, 0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """One column of a table."""
 
     name: str
@@ -30,7 +30,7 @@ class Column:
 class Schema:
     """The columns of a table; with `metrics`, a row may carry any further numbers, kept as float64."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     metrics: bool = False
 
     def arrow(self, metrics: Iterable[str] = ()) -> "pyarrow.Schema":
@@ -43,44 +43,44 @@ class Schema:
 
 STEPS = Schema(
     (
-        Column("phase", "int64", "rollout phase; 0 is before the first"),
-        Column("step", "int64", "optimizer steps done when the row was written"),
+        TableColumn("phase", "int64", "rollout phase; 0 is before the first"),
+        TableColumn("step", "int64", "optimizer steps done when the row was written"),
     ),
     metrics=True,
 )
 """One row a step (or an evaluation), one column a metric: reward_mean, accuracy, kl, pass_at_1, ..."""
 
 PLACE = (
-    Column("phase", "int64", "rollout phase; 0 is before the first"),
-    Column("step", "int64", "optimizer steps behind the phase's first weights"),
-    Column("kind", "string", "train, or the name of the evaluation"),
-    Column("question_id", "string", "stable name of the question"),
-    Column("group", "int64", "place of the question in the phase or evaluation; a refill's is Q, 2Q, ... higher"),
-    Column("sample", "int64", "index in the question's group, 0 to G-1"),
+    TableColumn("phase", "int64", "rollout phase; 0 is before the first"),
+    TableColumn("step", "int64", "optimizer steps behind the phase's first weights"),
+    TableColumn("kind", "string", "train, or the name of the evaluation"),
+    TableColumn("question_id", "string", "stable name of the question"),
+    TableColumn("group", "int64", "place of the question in the phase or evaluation; a refill's is Q, 2Q, ... higher"),
+    TableColumn("sample", "int64", "index in the question's group, 0 to G-1"),
 )
 """Which completion a row speaks of."""
 
 ROLLOUTS = Schema(
     (
         *PLACE,
-        Column("question", "string", "the question's text, without template"),
-        Column("answer", "string", "the gold answer"),
-        Column("details", "string", "what the question's domain needs beside it, as JSON: choices, unit tests"),
-        Column("domain", "string", "math, code, stem, logic or general"),
-        Column("language", "string", "ISO 639-1 code of the question's language"),
-        Column("level", "int64", "difficulty 1 to 5, null where unknown"),
-        Column("source", "string", "data set or task family"),
-        Column("prompt_tokens", "int64", "length of the prompt, prefill included"),
-        Column("completion_ids", "[int32]", "token ids of the completion, end token included"),
-        Column("logprobs", "[float32]", "of each id under the sampling policy, at the sampling temperature"),
-        Column("text", "string", "prefill and completion, end token removed"),
-        Column("reasoning", "string", "inside the think block, null where there is none"),
-        Column("extracted", "string", "the completion's answer, null where there is none"),
-        Column("well_formed", "bool", "exactly one think block, then exactly one answer block, nothing outside"),
-        Column("finish", "string", "stop (end token) or length (cut)"),
-        Column("policy_version", "int64", "optimizer steps behind the weights that sampled"),
-        Column("reward", "float64", "weighted sum of the scores, null where one of them was not judged"),
-        Column("advantage", "float64", "reward relative to its group, null where the rollout did not train"),
+        TableColumn("question", "string", "the question's text, without template"),
+        TableColumn("answer", "string", "the gold answer"),
+        TableColumn("details", "string", "what the question's domain needs beside it, as JSON: choices, unit tests"),
+        TableColumn("domain", "string", "math, code, stem, logic or general"),
+        TableColumn("language", "string", "ISO 639-1 code of the question's language"),
+        TableColumn("level", "int64", "difficulty 1 to 5, null where unknown"),
+        TableColumn("source", "string", "data set or task family"),
+        TableColumn("prompt_tokens", "int64", "length of the prompt, prefill included"),
+        TableColumn("completion_ids", "[int32]", "token ids of the completion, end token included"),
+        TableColumn("logprobs", "[float32]", "of each id under the sampling policy, at the sampling temperature"),
+        TableColumn("text", "string", "prefill and completion, end token removed"),
+        TableColumn("reasoning", "string", "inside the think block, null where there is none"),
+        TableColumn("extracted", "string", "the completion's answer, null where there is none"),
+        TableColumn("well_formed", "bool", "exactly one think block, then exactly one answer block, nothing outside"),
+        TableColumn("finish", "string", "stop (end token) or length (cut)"),
+        TableColumn("policy_version", "int64", "optimizer steps behind the weights that sampled"),
+        TableColumn("reward", "float64", "weighted sum of the scores, null where one of them was not judged"),
+        TableColumn("advantage", "float64", "reward relative to its group, null where the rollout did not train"),
     )
 )
 """One row a completion, of training and of evaluation."""
@@ -88,13 +88,13 @@ ROLLOUTS = Schema(
 SCORES = Schema(
     (
         *PLACE,
-        Column("name", "string", "the reward's name"),
-        Column("value", "float64", "what the reward gave; a fault's value never trains"),
-        Column("weight", "float64", "its weight in the rollout's reward at this step"),
-        Column("status", "string", "ok, timeout, crash, bad_gold, unreadable, disagreed or abstained"),
-        Column("reason", "string", "why, in a few words"),
-        Column("ms", "float64", "milliseconds the judgement took"),
-        Column("extracted", "string", "the answer that was judged, null where there is none"),
+        TableColumn("name", "string", "the reward's name"),
+        TableColumn("value", "float64", "what the reward gave; a fault's value never trains"),
+        TableColumn("weight", "float64", "its weight in the rollout's reward at this step"),
+        TableColumn("status", "string", "ok, timeout, crash, bad_gold, unreadable, disagreed or abstained"),
+        TableColumn("reason", "string", "why, in a few words"),
+        TableColumn("ms", "float64", "milliseconds the judgement took"),
+        TableColumn("extracted", "string", "the answer that was judged, null where there is none"),
     )
 )
 """One row a score: each completion once for each reward."""

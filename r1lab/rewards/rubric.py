@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 from r1lab.errors import VerifierError
-from r1lab.functional.schedules import Schedule, as_schedule
+from r1lab.functional.schedules import Points, Schedule, as_schedule
 from r1lab.rewards.calls import DEADLINE_S, Given, asked, called
 from r1lab.types import Question, Rollout, Score
 
-Weight = float | Mapping[int, float] | Schedule
-"""A number, or a schedule over steps: {0: 0.0, 1300: 1.0}."""
+Weight = float | Points | Schedule
+"""A number, or a schedule over steps: [[0, 0.0], [1300, 1.0]]."""
 
 
 @runtime_checkable

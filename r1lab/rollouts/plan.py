@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from r1lab.engines.base import SamplingParams
 from r1lab.functional.rng import permutation, seed_of
-from r1lab.functional.schedules import as_schedule, require, require_integer
+from r1lab.functional.schedules import Points, as_schedule, require, require_integer
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,14 @@ class RolloutPlan:
     """K, optimizer steps an inner epoch takes."""
     inner_epochs: int
     """Times the phase's rollouts are gone through."""
-    max_new_tokens: int | Mapping[int, int]
-    """Length limit of a completion; a mapping is a schedule over steps."""
-    temperature: float | Mapping[int, float]
-    top_p: float | Mapping[int, float]
-    top_k: int | Mapping[int, int]
+    max_new_tokens: int | Points
+    """Length limit of a completion, or a schedule over steps."""
+    temperature: float | Points
+    top_p: float | Points
+    top_k: int | Points
     old_logprobs: str
-    """Where the old policy's logprobs come from: "sampler" trusts the engine's, "recompute" runs the policy again."""
+    """Where the old policy's logprobs come from: "sampler" takes the engine's, "recompute" runs the policy again, and
+    "auto" runs it again where the objective corrects the difference between the two."""
     microbatch_tokens: int
     """Most tokens of one forward and backward pass, a longer sequence alone; 0 takes as many as fit into memory."""
     activation_checkpointing: str | bool
@@ -76,8 +77,8 @@ class RolloutPlan:
                 + f"questions that fit: {low or parts}, {low + parts}."
                 + (" Or strategy=single." if world_size > 1 else "")
             )
-        if self.old_logprobs not in ("sampler", "recompute"):
-            faults.append(f"old_logprobs={self.old_logprobs!r}: choose sampler or recompute.")
+        if self.old_logprobs not in ("sampler", "recompute", "auto"):
+            faults.append(f"old_logprobs={self.old_logprobs!r}: choose sampler, recompute or auto.")
         if self.activation_checkpointing not in ("auto", True, False):
             faults.append(f"activation_checkpointing={self.activation_checkpointing!r}: choose auto, true or false.")
         return faults

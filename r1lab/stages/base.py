@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -84,6 +84,21 @@ class Stage(Protocol):
     """The kinds of artifacts that a run of it makes, one of each."""
     files: ClassVar[tuple[str, ...]] = ()
     """The files of its run folder that other runs read, as patterns: one whose files are gone is not done."""
+    undeciding: ClassVar[tuple[str, ...]] = (
+        "strategy",
+        "keep_checkpoints",
+        "checkpoint_steps",
+        "activation_checkpointing",
+        "plan.activation_checkpointing",
+        "fault_budget",
+        "evaluation.fault_budget",
+        "mismatch",
+        "engine.max_rows",
+        "policy.local.processes",
+        "rewards.*.deadline_s",
+        "evaluation.rewards.*.deadline_s",
+    )
+    """Keys of its configuration that decide no number (beyond rounding): no part of the run's address."""
 
     def faults(self) -> list[str]:
         """What cannot work, in words, before anything is built; empty when all is well."""
@@ -94,8 +109,8 @@ class Stage(Protocol):
         return {}
 
     def identity(self, config: Mapping[str, Any]) -> Any:
-        """What of its resolved configuration decides its numbers: neither processes nor the deadlines of rewards do."""
-        return without("deadline_s", {key: value for key, value in config.items() if key != "strategy"})
+        """What of its resolved configuration decides its numbers."""
+        return without(config, self.undeciding)
 
     def complete(self) -> bool:
         """Whether nothing is left to do, once the record says that it is finished."""
@@ -110,12 +125,17 @@ class Stage(Protocol):
         ...
 
 
-def without(name: str, tree: Any) -> Any:
-    """A tree of plain values without the keys of that name.
+def without(tree: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """A copy of a tree that lacks the dotted keys; a ``*`` in one stands for any name.
 
-    >>> without("b", {"a": [{"b": 1, "c": 2}], "b": 3})
-    {'a': [{'c': 2}]}
+    >>> without({"lr": 1.0, "engine": {"max_rows": 8, "kind": "torch"}}, ["engine.max_rows", "plan"])
+    {'lr': 1.0, 'engine': {'kind': 'torch'}}
+    >>> without({"rewards": {"own": {"weight": 1.0, "deadline_s": 5}}}, ["rewards.*.deadline_s"])
+    {'rewards': {'own': {'weight': 1.0}}}
     """
-    if isinstance(tree, Mapping):
-        return {key: without(name, value) for key, value in tree.items() if key != name}
-    return [without(name, value) for value in tree] if isinstance(tree, list) else tree
+    kept = {}
+    for key, value in tree.items():
+        below = [rest for head, _, rest in (name.partition(".") for name in keys) if head in (key, "*")]
+        if "" not in below:
+            kept[key] = without(value, below) if below and isinstance(value, Mapping) else value
+    return kept

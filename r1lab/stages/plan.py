@@ -9,6 +9,7 @@ from r1lab.artifacts.address import NEUTRAL
 from r1lab.config.nodes import leaves
 from r1lab.disk import read_json
 from r1lab.records.run import read_run
+from r1lab.stages.base import without
 from r1lab.stages.run import Run
 
 SHOWN_DIFFERENCES = 3
@@ -39,8 +40,10 @@ def minutes(run: Run) -> float:
 
 def difference(run: Run) -> str:
     """In what it differs from that finished run of its name which is most like it."""
-    own = dict(leaves(_by_place(run.config["stage"])))
-    others = [dict(leaves(_by_place(config["stage"]))) for config in finished(run)]
+    own, *others = (
+        dict(leaves(_by_place(without(config["stage"], run.stage.undeciding))))
+        for config in [run.config, *finished(run)]
+    )
     if not others:
         return "never done before"
     changed = min((changes(other, own) for other in others), key=len)
@@ -53,10 +56,10 @@ def difference(run: Run) -> str:
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """The keys whose values are not the same, with both.
 
-    >>> changes({"plan.temperature": 1.0, "strategy.devices": 1}, {"plan.temperature": 0.7, "strategy.devices": 2})
+    >>> changes({"plan.temperature": 1.0, "plan.questions": 8}, {"plan.temperature": 0.7, "plan.questions": 8})
     ['stage.plan.temperature: 1.0 -> 0.7']
     """
-    keys = [key for key in dict.fromkeys([*new, *old]) if not key.startswith("strategy.")]
+    keys = dict.fromkeys([*new, *old])
     # a run from before a setting existed did what the setting's neutral value says
     pairs = {key: [side.get(key, NEUTRAL.get(key.rpartition(".")[2])) for side in (old, new)] for key in keys}
     return [f"stage.{key}: {before} -> {now}" for key, (before, now) in pairs.items() if before != now]

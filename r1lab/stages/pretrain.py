@@ -16,7 +16,7 @@ from r1lab.config.resolved import plain_config
 from r1lab.data.corpus import Corpus
 from r1lab.data.template import R1ZeroTemplate
 from r1lab.disk import write_json_atomic
-from r1lab.functional.schedules import as_schedule
+from r1lab.functional.schedules import Points, as_schedule
 from r1lab.processes import startable, together
 from r1lab.records.progress import PRETRAIN_COLUMNS, track
 from r1lab.stages.base import Context, Stage
@@ -47,7 +47,7 @@ class LocalBase:
     """Its fixed sentences become single tokens: the paper's words cost a handful of them."""
     optim: AdamW
     steps: int
-    texts_per_step: int | Mapping[int, int]
+    texts_per_step: int | Points
     """A mapping is a schedule over steps."""
     row_tokens: int
     microbatch_tokens: int
@@ -60,8 +60,9 @@ class LocalBase:
 
     @property
     def address(self) -> str:
-        """Address of the base: its recipe and nothing else."""
-        said = {key: value for key, value in plain_config(self).items() if value is not None}
+        """Address of the base: its recipe, without how many processes share the work."""
+        recipe = plain_config(self)
+        said = {key: value for key, value in recipe.items() if value is not None and key != "processes"}
         return address({"local base": said})
 
     @property

@@ -110,10 +110,6 @@ class RLStage(PolicyStage):
             faults.append(f"mix.difficulty.reward={pools.reward}: the rewards are {', '.join(self.rewards)}.")
         return faults
 
-    def identity(self, config: Mapping[str, Any]) -> Any:
-        """As of other stages; the levels of an alarm change no number."""
-        return {key: value for key, value in super().identity(config).items() if key != "mismatch"}
-
     @property
     def phases(self) -> range:
         """The steps at which a phase begins."""

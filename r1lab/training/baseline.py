@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from r1lab.functional.aggregate import Counts, TokenMean
 from r1lab.functional.gae import gae
-from r1lab.functional.schedules import Schedule, as_schedule, require
+from r1lab.functional.schedules import Points, Schedule, as_schedule, require
 from r1lab.training.optim import AdamW
 from r1lab.types import PackedBatch
 
@@ -20,11 +19,11 @@ if TYPE_CHECKING:
 class ValueBaseline:
     """Advantages by GAE over a critic's values, and the loss that the critic learns from (paper v2, A.3)."""
 
-    lam: float | Mapping[int, float] | Schedule
+    lam: float | Points | Schedule
     """Lambda: 1 trusts the rewards alone, less trusts the critic more."""
     optim: AdamW
     """Of the critic."""
-    clip: float | Mapping[int, float] | Schedule
+    clip: float | Points | Schedule
     """How far a value may move from that of the phase's start before its loss stops falling."""
 
     def __post_init__(self):

@@ -42,6 +42,11 @@ class Recipe:
     ref_refresh_steps: int
     """The reference becomes the policy every n updates; 0 keeps the first one."""
 
+    @property
+    def recomputes(self) -> bool:
+        """Whether the policy computes the old logprobs again at the start of a phase, instead of the sampler's."""
+        return self.plan.old_logprobs == "recompute" or (self.plan.old_logprobs == "auto" and self.objective.corrects)
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -171,7 +176,7 @@ class GRPOModule(UpdatingModule):
     def with_logprobs(self, batch: PackedBatch, recipe: Recipe, metrics: PhaseMetrics) -> PackedBatch:
         """The microbatch, on our device, with what the policy of the phase's start and the reference say of it."""
         batch, temperature = batch.to(self.policy.device), recipe.plan.temperature
-        if recipe.plan.old_logprobs == "recompute":
+        if recipe.recomputes:
             with self.clock("old logprobs"):
                 logprobs, _ = self.policy.score(batch, temperature)
                 metrics.mismatch(logprobs, batch)
@@ -197,7 +202,7 @@ class GRPOModule(UpdatingModule):
                 logprobs, entropy = self.policy.score(batch, recipe.plan.temperature)
                 if on_policy:
                     # the policy has not moved since it sampled: its own logprobs are the old ones, the ratio is 1
-                    if recipe.plan.old_logprobs == "sampler":
+                    if not recipe.recomputes:
                         metrics.mismatch(logprobs.detach(), batch)
                     batch = dataclasses.replace(batch, old_logprobs=logprobs.detach())
                 loss, stats = recipe.objective(logprobs, batch, minibatch.counts)

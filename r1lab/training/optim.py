@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from r1lab.errors import TrainingError
-from r1lab.functional.schedules import is_number, require
+from r1lab.functional.schedules import Points, is_number, require
 
 if TYPE_CHECKING:
     import torch
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class AdamW:
     """AdamW with gradient clipping; the paper names neither optimizer nor betas, so all but lr is ours."""
 
-    lr: float | Mapping[int, float] | Any
-    """Learning rate; a mapping or a schedule is a function of the step."""
+    lr: float | Points | Any
+    """Learning rate, or its schedule over steps."""
     beta1: float
     beta2: float
     eps: float

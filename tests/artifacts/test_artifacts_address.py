@@ -1,6 +1,8 @@
 """An address is the same for the same content, and another for any other."""
 
+import ast
 import json
+import re
 import subprocess
 import sys
 from hashlib import blake2b
@@ -39,6 +41,33 @@ def test_another_process_finds_the_same_address():
 )
 def test_any_difference_is_another_address(other):
     assert address(other) != address({"a": [1, 2]})
+
+
+def test_a_class_of_ours_is_known_by_its_last_word_wherever_its_file_lies():
+    def of(target, key="_target_"):
+        return address({"reward": {key: target, "weight": 1.0}})
+
+    assert of("r1lab.rewards.format.FormatReward") == of("r1lab.scoring.form.FormatReward")
+    assert of("r1lab.data.corpus.Corpus", "class") == of("r1lab.tasks.corpus.Corpus", "class")
+    # another class, somebody else's of that name, and a text that is no class's name
+    assert of("r1lab.rewards.format.FormatReward") != of("r1lab.rewards.format.OtherReward")
+    assert of("mine.format.FormatReward") != of("theirs.format.FormatReward") != of("r1lab.format.FormatReward")
+    assert of("r1lab.a.B", "path") != of("r1lab.c.B", "path")
+
+
+def test_no_two_classes_of_ours_share_a_last_word():
+    import r1lab
+
+    root = Path(r1lab.__file__).parent
+    names = [
+        node.name
+        for path in sorted(root.rglob("*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    conf = "\n".join(path.read_text(encoding="utf-8") for path in (root.parent / "conf").rglob("*.yaml"))
+    named = set(re.findall(r"r1lab(?:\.\w+)+\.(\w+)", conf))
+    assert len(named) > 50 and {name for name in named if names.count(name) > 1} == set()
 
 
 def test_what_has_no_canonical_text_is_refused_by_its_place():

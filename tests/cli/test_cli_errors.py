@@ -163,7 +163,7 @@ LATE = (
 def test_a_source_that_comes_in_late_is_tried_before_anything_is_trained(tmp_path):
     write_gsm8k(tmp_path, [GOOD])
     out = tmp_path / "out"
-    late = ("reward@rewards.accuracy=accuracy", "stage.max_steps=4", LATE, "+mix.weights.late={0: 0, 2: 1}")
+    late = ("reward@rewards.accuracy=accuracy", "stage.max_steps=4", LATE, "+mix.weights.late=[[0, 0], [2, 1]]")
     done = r1lab("experiments=tiny", "mix=gsm8k", f"mix.path={tmp_path}", f"run.root={out}", *late)
     assert done.returncode == 1 and "No checker for the domain alien" in done.stderr, done.stderr
     assert not (out / "artifacts").exists()

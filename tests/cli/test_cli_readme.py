@@ -51,7 +51,7 @@ TOY_MODEL = [
     "model.local.tokenizer_texts=200",
     "model.local.processes=1",
     "model.local.steps=12",
-    "model.local.texts_per_step={0:16}",
+    "model.local.texts_per_step=[[0,16]]",
 ]
 TOY_TRAINING = [
     "stage.max_steps=2", "stage.ref_refresh_steps=2", "stage.checkpoint_steps=2", "stage.plan.minibatches=1",

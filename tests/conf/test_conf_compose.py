@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from r1lab.config.build import build
 from r1lab.stages.pipeline import Pipeline
+from r1lab.training.grpo import Recipe
 
 pytestmark = pytest.mark.usefixtures("hydra")
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,10 +51,11 @@ def test_stages_bind_at_both_scales(stage, scale):
 
 @pytest.mark.parametrize("stage", ["r1zero", "rl_reasoning", "rl_all_scenarios"])
 def test_an_objective_with_a_correction_has_something_to_correct(stage):
-    objectives = [choice for group, choice in CHOICES if group == "objective"]
-    stages = [composed(f"stage={stage}", f"objective={choice}")["stage"] for choice in objectives]
-    sources = [part["plan"]["old_logprobs"] for part in stages if "correction" in part["objective"]]
-    assert sources and set(sources) == {"recompute"}
+    for choice in (choice for group, choice in CHOICES if group == "objective"):
+        part = composed(f"stage={stage}", f"objective={choice}")["stage"]
+        objective, plan = build(part["objective"], "objective", []), build(part["plan"], "plan", [])
+        recipe = Recipe(plan, objective, None, None, 0)
+        assert recipe.recomputes == objective.corrects == ("correction" in part["objective"])
 
 
 @pytest.mark.parametrize("choice", sorted(path.stem for path in (CONF / "response_filter").glob("*.yaml")))
@@ -103,7 +105,7 @@ def test_the_paper_scale_has_the_paper_values():
     assert plan["questions"] * plan["group_size"] == 8192
     assert plan["questions"] // plan["minibatches"] == 32
     assert (plan["group_size"], plan["minibatches"], plan["inner_epochs"]) == (16, 16, 1)
-    assert plan["max_new_tokens"] == {0: 32768, 8200: 65536}
+    assert plan["max_new_tokens"] == [[0, 32768], [8200, 65536]]
     assert plan["temperature"] == 1.0
     assert stage["max_steps"] == 10400 and stage["ref_refresh_steps"] == 400
     assert stage["optim"]["lr"] == 3e-6
@@ -135,7 +137,7 @@ def test_the_second_rl_stage_has_the_paper_values():
     assert second["plan"] == first["plan"] | {"temperature": 0.7}
     steps = second["max_steps"]
     assert 1700 - 16 < steps <= 1700 and steps % second["plan"]["minibatches"] == 0
-    late = {0: 0, steps - 400: 1.0}
+    late = [[0, 0], [steps - 400, 1.0]]
     assert {name: reward["weight"] for name, reward in second["rewards"].items()} == {
         "accuracy": 1.0, "format": 1.0, "language": 1.0, "helpful": late, "harmless": late
     }  # fmt: skip
@@ -144,7 +146,7 @@ def test_the_second_rl_stage_has_the_paper_values():
         "helpful": ("helpful", "summary"), "harmless": ("harmless", "response")
     }  # fmt: skip
     weights = second["mix"]["weights"]
-    assert (weights["helpful"], weights["harmless"]) == ({0: 0, steps - 400: 54}, {0: 0, steps - 400: 12})
+    assert (weights["helpful"], weights["harmless"]) == ([[0, 0], [steps - 400, 54]], [[0, 0], [steps - 400, 12]])
     assert [weights[name] for name in ("math", "code", "stem", "logic")] == [26, 17, 22, 15]
     assert second["rewards"]["accuracy"]["checkers"]["general"]["_target_"].endswith("Unjudged")
 
@@ -256,13 +258,15 @@ SOURCED = sorted(path for group in ("stage", "base", "strategy", "policy") for p
 
 @pytest.mark.parametrize("path", SOURCED, ids=lambda p: str(p.relative_to(CONF)))
 def test_numbers_bear_their_source(path):
-    previous_is_source = previous_was_number = False
+    previous_is_source, previous_was_number, previous_line = False, False, ""
     for line in path.read_text().splitlines():
         stripped = line.strip()
         if stripped.startswith("#"):
-            previous_is_source = bool(re.match(r"# (paper|derived|ours)\b", stripped))
+            begins, goes_on = re.match(r"# (paper|derived|ours)\b", stripped), previous_line.strip().startswith("#")
+            previous_is_source, previous_line = bool(begins) or (goes_on and previous_is_source), line
             continue
-        if re.search(r": *[{]?[-\d]", stripped):
+        previous_line = line
+        if re.search(r": *([{]?[-\d]|\$\{by_)", stripped):
             assert previous_is_source or previous_was_number, f"{path.name}: no source above {stripped!r}"
             previous_was_number = True
         else:

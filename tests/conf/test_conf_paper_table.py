@@ -11,8 +11,8 @@ pytestmark = pytest.mark.usefixtures("hydra")
 OURS = {
     "stage=rl_all_scenarios": {
         "max_steps": 1696,
-        "rewards.helpful.weight": {0: 0.0, 1296: 1.0}, "rewards.harmless.weight": {0: 0.0, 1296: 1.0},
-        "mix.weights.helpful": {0: 0, 1296: 54}, "mix.weights.harmless": {0: 0, 1296: 12},
+        "rewards.helpful.weight": [[0, 0.0], [1296, 1.0]], "rewards.harmless.weight": [[0, 0.0], [1296, 1.0]],
+        "mix.weights.helpful": [[0, 0], [1296, 54]], "mix.weights.harmless": [[0, 0], [1296, 12]],
     }
 }  # fmt: skip
 

@@ -1,8 +1,11 @@
 """Quantities of every stage at local scale: those of a base trained here, those of a real model; no cell is missing."""
 
 import pytest
-import yaml
+from hydra.errors import HydraException
+from omegaconf.errors import InterpolationResolutionError
 from test_conf_compose import CONF, composed
+
+from r1lab.config.scales import by_model
 
 pytestmark = pytest.mark.usefixtures("hydra")
 
@@ -53,13 +56,25 @@ def test_a_base_has_its_quantities_and_a_real_model_others(stage):
     assert quantities(f"stage={stage}", "scale=local", "model=smollm2_135m") == real
 
 
-@pytest.mark.parametrize("stage", [*TABLE, "r1"])
-def test_a_stage_names_its_cells_for_stages_that_derive_from_it(stage):
-    named = yaml.safe_load((CONF / "stage" / f"{stage}.yaml").read_text())["defaults"]
-    for cell in (f"/scale/{stage}", f"/scale/{stage}/size"):
-        assert any(isinstance(entry, dict) and f"optional {cell}@_global_" in entry for entry in named), cell
-    for cell in ("local.yaml", "size/local_small.yaml"):
-        assert (CONF / "scale" / stage / cell).is_file()
+@pytest.mark.parametrize(
+    "row, words",
+    [
+        ("{paper:1, local:2}", "missing small"),
+        ("{paper:1, local:2, small:3, tiny:4}", "unknown tiny"),
+        ("{paper:1, lokal:2, small:3}", "missing local; unknown lokal"),
+    ],
+)
+def test_a_row_without_a_value_is_refused(row, words, tmp_path):
+    (tmp_path / "stage").mkdir()
+    text = f"# @package _global_\ndefaults: [r1zero, _self_]\nstage: {{max_steps: '${{by_scale:{row}}}'}}"
+    (tmp_path / "stage" / "mine.yaml").write_text(text)
+    with pytest.raises(InterpolationResolutionError, match=words):
+        quantities("stage=mine", searched=tmp_path)
+
+
+def test_a_row_by_model_needs_a_value_for_others():
+    with pytest.raises(ValueError, match="every other model"):
+        by_model({"v3base": 1}, _root_=None)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +103,7 @@ def test_other_models_and_scales(words, expected):
     [
         ("defaults: [r1zero, _self_]", [], TABLE["r1zero"][0]),
         ("defaults: [r1zero, _self_]", ["model=smollm2_135m"], TABLE["r1zero"][1]),
-        ("defaults: [r1zero, _self_]", ["scale=paper"], (3e-6, 512, 16, {0: 32768, 8200: 65536})),
+        ("defaults: [r1zero, _self_]", ["scale=paper"], (3e-6, 512, 16, [[0, 32768], [8200, 65536]])),
         ("defaults: [rl_all_scenarios, _self_]", [], TABLE["rl_all_scenarios"][0]),
         ("defaults: [rl_all_scenarios, _self_]", ["model=folder"], TABLE["rl_all_scenarios"][1]),
         ("defaults: [rejection_sampling, _self_]", [], TABLE["rejection_sampling"][0]),
@@ -107,11 +122,31 @@ def test_a_stage_of_ones_own_has_the_quantities_of_its_parent(text, words, expec
     assert quantities("stage=mine", *words, searched=tmp_path) == expected
 
 
-def test_a_cell_of_ones_own_comes_last(tmp_path):
-    for folder, name, text in (
-        ("stage", "mine", "defaults: [r1zero, _self_]"),
-        ("scale/stage", "local_mine", "# @package _global_\nstage: {plan: {questions: 2}}"),
-    ):
-        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
-        (tmp_path / folder / f"{name}.yaml").write_text(text)
+def test_a_row_of_ones_own_holds_for_every_scale(tmp_path):
+    (tmp_path / "stage").mkdir()
+    text = "defaults: [r1zero, _self_]\nplan:\n  questions: ${by_scale:{paper:64, local:2, small:1}}"
+    (tmp_path / "stage" / "mine.yaml").write_text(text)
     assert quantities("stage=mine", searched=tmp_path) == (8e-4, 2, 16, 64)
+    assert quantities("stage=mine", "model=folder", searched=tmp_path) == (1e-5, 1, 8, 96)
+    assert quantities("stage=mine", "scale=paper", searched=tmp_path)[1] == 64
+
+
+def test_a_model_of_ones_own_says_whose_quantities_it_takes(tmp_path):
+    (tmp_path / "model").mkdir()
+    text = "# @package _global_\ndefaults: [/policy@model: pretrained, _self_]\n"
+    text += "model: {name: mine, published: {source: FOLDER}}\nsize: small\n"
+    (tmp_path / "model" / "mine.yaml").write_text(text)
+    assert quantities("model=mine", searched=tmp_path) == TABLE["r1zero"][1]
+    assert quantities("model=mine", "size=base", searched=tmp_path) == TABLE["r1zero"][0]
+    with pytest.raises(InterpolationResolutionError, match="size=large"):
+        quantities("model=mine", "size=large", searched=tmp_path)
+
+
+def test_part_of_a_value_that_depends_on_the_scale_can_be_set_in_a_file_alone(tmp_path):
+    """An experiment is composed once the scale is known; on the command line the whole value is given."""
+    (tmp_path / "experiments").mkdir()
+    text = "# @package _global_\noptim: {lr: {then: {start: 4.0e-4}}}"
+    (tmp_path / "experiments" / "mine.yaml").write_text(text)
+    assert quantities("experiments=mine", searched=tmp_path) == (4e-4, 32, 16, 64)
+    with pytest.raises(HydraException, match=r"optim\.lr"):
+        quantities("optim.lr.then.start=4e-4")

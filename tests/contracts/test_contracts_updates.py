@@ -162,24 +162,24 @@ def test_without_kl_there_is_no_reference(tiny_model, tokenizer):
 
 
 def test_any_number_may_be_a_schedule(tiny_model, tokenizer):
-    plan = dataclasses.replace(PLAN, max_new_tokens={0: 10, 2: 4})
+    plan = dataclasses.replace(PLAN, max_new_tokens=[[0, 10], [2, 4]])
     module = trained(tiny_model(), tokenizer, phases=2, plan=plan)
     assert max(len(r.completion) for g in module.report.groups for r in g.rollouts) == 4
 
 
 def test_a_schedule_is_read_at_the_step_of_its_phase(tiny_model, tokenizer):
     # two phases of two updates: the second phase begins at step 2, where the learning rate is 0 from
-    still = trained(tiny_model(), tokenizer, lr={0: 1e-2, 2: 0.0})
-    late = trained(tiny_model(), tokenizer, phases=2, lr={0: 1e-2, 2: 0.0})
+    still = trained(tiny_model(), tokenizer, lr=[[0, 1e-2], [2, 0.0]])
+    late = trained(tiny_model(), tokenizer, phases=2, lr=[[0, 1e-2], [2, 0.0]])
     assert [torch.equal(a, b) for a, b in zip(still.policy.parameters(), late.policy.parameters())].count(False) == 0
-    moved = trained(tiny_model(), tokenizer, phases=2, lr={0: 1e-2, 3: 0.0})
+    moved = trained(tiny_model(), tokenizer, phases=2, lr=[[0, 1e-2], [3, 0.0]])
     assert not all(torch.equal(a, b) for a, b in zip(still.policy.parameters(), moved.policy.parameters()))
 
 
 def test_penalty_and_clip_may_be_schedules(tiny_model, tokenizer):
-    module = trained(tiny_model(), tokenizer, phases=2, kl_coef={0: 0.0, 2: 0.1})
+    module = trained(tiny_model(), tokenizer, phases=2, kl_coef=[[0, 0.0], [2, 0.1]])
     assert module.reference is not None and module.report.metrics["kl"] > 0
-    assert trained(tiny_model(), tokenizer, kl_coef={0: 0.0, 2: 0.1}).report.metrics["kl"] == 0.0
+    assert trained(tiny_model(), tokenizer, kl_coef=[[0, 0.0], [2, 0.1]]).report.metrics["kl"] == 0.0
 
 
 def test_the_trainer_scores_at_the_temperature_of_the_sampler(tiny_model, tokenizer):
@@ -190,11 +190,11 @@ def test_the_trainer_scores_at_the_temperature_of_the_sampler(tiny_model, tokeni
 def test_what_is_rewarded_and_asked_follows_the_steps(tiny_model, tokenizer):
     # phases begin at the steps 0 and 2
     english, chinese = (GeneratedSource(["sums"], [1], [language]) for language in ("en", "zh"))
-    mix = Mix({"first": english, "then": chinese}, {"first": {0: 1, 2: 0}, "then": {0: 0, 2: 1}}, seed=0)
+    mix = Mix({"first": english, "then": chinese}, {"first": [[0, 1], [2, 0]], "then": [[0, 0], [2, 1]]}, seed=0)
     found = []
     for phases in (1, 2):
         groups = trained(
-            tiny_model(), tokenizer, phases, reward=AlwaysOne(weight={0: 0.0, 2: 1.0}, seed=0), mix=mix
+            tiny_model(), tokenizer, phases, reward=AlwaysOne(weight=[[0, 0.0], [2, 1.0]], seed=0), mix=mix
         ).report.groups
         asked = [group.question.language for group in groups]
         found.append((asked, {r.reward for group in groups for r in group.rollouts}))
@@ -203,7 +203,7 @@ def test_what_is_rewarded_and_asked_follows_the_steps(tiny_model, tokenizer):
 
 def test_how_completions_are_sampled_follows_the_steps(tiny_model, tokenizer):
     # at a temperature near 0 the completions of a group are one; the random ones hardly ever end by themselves
-    plan = dataclasses.replace(PLAN, temperature={0: 1.0, 2: 1e-4}, max_new_tokens={0: 3, 2: 7})
+    plan = dataclasses.replace(PLAN, temperature=[[0, 1.0], [2, 1e-4]], max_new_tokens=[[0, 3], [2, 7]])
     found = []
     for phases in (1, 2):
         groups = trained(tiny_model(), tokenizer, phases, plan=plan, lr=0.0).report.groups

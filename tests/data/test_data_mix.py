@@ -63,7 +63,7 @@ def _drawn(mix: Mix, count: int, step: int = 0) -> list:
 
 
 def test_a_draw_depends_on_its_arguments_alone_and_resumes_from_json(tmp_path):
-    mix, again = (mix_of(tmp_path, {"a": 0.3, "b": 0.5, "c": {0: 0.2, 2: 1.0}}) for _ in range(2))
+    mix, again = (mix_of(tmp_path, {"a": 0.3, "b": 0.5, "c": [[0, 0.2], [2, 1.0]]}) for _ in range(2))
     whole, state, parts = [], mix.start(), []
     states = []
     for step in range(4):
@@ -86,7 +86,7 @@ def test_one_draw_of_ten_is_ten_draws_of_one(tmp_path):
 
 
 def test_a_scheduled_weight_acts_from_its_step_on_without_catching_up(tmp_path):
-    mix = mix_of(tmp_path, {"a": 1, "b": {0: 0, 5: 1}})
+    mix = mix_of(tmp_path, {"a": 1, "b": [[0, 0], [5, 1]]})
     early, state = mix.draw(mix.start(), 100, step=4)
     late, _ = mix.draw(state, 100, step=5)
     assert Counter(q.source for q in early) == {"a": 100}
@@ -94,7 +94,7 @@ def test_a_scheduled_weight_acts_from_its_step_on_without_catching_up(tmp_path):
 
 
 def test_every_phase_needs_a_weight(tmp_path):
-    mix = mix_of(tmp_path, {"a": {0: 1, 2: 0}, "b": {0: 0, 4: 1}})
+    mix = mix_of(tmp_path, {"a": [[0, 1], [2, 0]], "b": [[0, 0], [4, 1]]})
     assert mix.faults(range(0, 2, 2)) == mix.faults([0, 4]) == []
     # 1 and 0, then 0 and 0, then 0 and 1
     assert mix.faults(range(0, 6, 2)) == ["mix.weights: no source has one at step 2. Try mix.weights.a=1"]
@@ -102,14 +102,14 @@ def test_every_phase_needs_a_weight(tmp_path):
 
 def test_a_source_for_evaluation_is_refused_before_its_phase_comes(tmp_path):
     later = {"aime": source(folder(tmp_path / "aime", test=3), train=None), "made": GENERATED}
-    mix = Mix(later, {"aime": {0: 0, 2: 1}, "made": 1}, seed=1)
+    mix = Mix(later, {"aime": [[0, 0], [2, 1]], "made": 1}, seed=1)
     assert mix.check() == mix.check(steps=range(0, 2, 2)) == {"aime": 0, "made": None}
     with pytest.raises(DataError, match="aime is for evaluation alone"):
         mix.check(steps=range(0, 4, 2))
 
 
 def test_examples_are_the_first_questions_of_every_source_that_comes_in(tmp_path):
-    mix = mix_of(tmp_path, {"a": 1, "b": {0: 0, 5: 1}, "c": 0})
+    mix = mix_of(tmp_path, {"a": 1, "b": [[0, 0], [5, 1]], "c": 0})
     assert mix.examples(2, [0, 4]) == _drawn(mix, 2)
     assert [q.source for q in mix.examples(2, [0, 5])] == ["a", "a", "b", "b"]
     # what step 5 draws, a and b in turn
@@ -117,7 +117,7 @@ def test_examples_are_the_first_questions_of_every_source_that_comes_in(tmp_path
 
 
 def test_silenced_sources_do_not_stop_the_others(tmp_path):
-    quiet, loud = {0: 1, 1: 0}, {0: 1, 1: 1}
+    quiet, loud = [[0, 1], [1, 0]], [[0, 1], [1, 1]]
     mix = mix_of(tmp_path, {"a": loud, "b": loud, "c": quiet, "d": quiet})
     _, state = mix.draw(mix.start(), 2, step=0)  # a and b; a half is owed to c and d when they fall silent
     assert Counter(q.source for q in mix.draw(state, 6, step=1)[0]) == {"a": 3, "b": 3}
@@ -207,7 +207,7 @@ def test_wrong_mixes_are_refused(tmp_path):
             Mix(sources, weights, seed=1)
     with pytest.raises(DataError, match="no usable weights at step 0"):
         Mix({"a": GENERATED}, {"a": 0}, seed=1).check()
-    for weight in (-1, {0: 1, 2: -1}, float("nan")):
+    for weight in (-1, [[0, 1], [2, -1]], float("nan")):
         with pytest.raises(ConfigError, match=r"try:   mix\.weights\.a=1"):
             Mix({"a": GENERATED}, {"a": weight}, seed=1)
     for change in ({"heldout": "train.jsonl"}, {"heldout_share": 0.5}, {"train": None, "heldout": None}):

@@ -41,21 +41,23 @@ def test_a_thousand_draws_of_the_paper_have_its_shares():
 
 
 def test_scheduled_weights_give_the_new_shares_from_their_step_on():
-    scheduled = {name: {0: weight, 1300: weight * (0.5 if name == "math" else 1)} for name, weight in DOMAINS.items()}
+    scheduled = {
+        name: [[0, weight], [1300, weight * (0.5 if name == "math" else 1)]] for name, weight in DOMAINS.items()
+    }
     mix = mix_of(scheduled)
     before, state = mix.draw(mix.start(), 800, step=1299)
     after, state = mix.draw(state, 670, step=1300)
     assert Counter(domains(before)) == {name: 10 * weight for name, weight in DOMAINS.items()}
     # 13 + 17 + 22 + 15 = 67
     assert Counter(domains(after)) == {"math": 130, "code": 170, "stem": 220, "logic": 150}
-    only = mix_of({"math": {0: 1, 1300: 0.5}, "stem": 1})
+    only = mix_of({"math": [[0, 1], [1300, 0.5]], "stem": 1})
     assert Counter(domains(only.draw(only.start(), 30, 0)[0])) == {"math": 15, "stem": 15}
     assert Counter(domains(only.draw(only.start(), 30, 1300)[0])) == {"math": 10, "stem": 20}
 
 
 def test_a_schedule_is_given_on_the_command_line():
     with initialize_config_dir(str(CONF), version_base=None):
-        config = compose(overrides=["+mix=word_problems", "+run.seed=1", "mix.weights.mawps={0:2,1300:0.5}"])
+        config = compose(overrides=["+mix=word_problems", "+run.seed=1", "mix.weights.mawps=[[0,2],[1300,0.5]]"])
     mix = instantiate(config.mix)
     # weights 2, 2, 1, then 0.5, 2, 1
     assert mix.shares(1299) == {"mawps": 0.4, "asdiv": 0.4, "svamp": 0.2}

@@ -20,7 +20,7 @@ def parts(*words):
     schema.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", overrides=["scale=paper", *words])
-    plain, faults = OmegaConf.to_container(config, resolve=False), []
+    plain, faults = {name: OmegaConf.to_container(config[name], resolve=True) for name in ("objective", "optim")}, []
     found = [build(plain[name], name, faults) for name in ("objective", "optim")]
     assert faults == []
     return found
@@ -64,13 +64,15 @@ def test_no_reference_no_kl():
 
 
 def test_departures_are_told_with_both_values_and_parts_by_their_kind():
-    paper = {"optim": {"_target_": "r1lab.a.AdamW", "lr": 3e-6}, "plan": {"questions": 512, "lengths": {0: 1, 9: 2}},
-             "strategy": {"devices": 8}, "selection": {"_target_": "r1lab.b.KeepAll"}}  # fmt: skip
-    here = {"optim": {"_target_": "r1lab.a.AdamW", "lr": 3e-6}, "plan": {"questions": 32, "lengths": {0: 1, 9: 3}},
-            "strategy": {"devices": 1}, "selection": {"_target_": "r1lab.b.Refilled", "rounds": 3}}  # fmt: skip
+    paper = {"optim": {"_target_": "r1lab.a.AdamW", "lr": 3e-6},
+             "plan": {"questions": 512, "lengths": [[0, 1], [9, 2]]}, "strategy": {"devices": 8},
+             "selection": {"_target_": "r1lab.b.KeepAll"}}  # fmt: skip
+    here = {"optim": {"_target_": "r1lab.a.AdamW", "lr": 3e-6},
+            "plan": {"questions": 32, "lengths": [[0, 1], [9, 3]]}, "strategy": {"devices": 1},
+            "selection": {"_target_": "r1lab.b.Refilled", "rounds": 3}}  # fmt: skip
     assert list(departures(here, paper)) == [
         ("plan.questions", "512", "32"),
-        ("plan.lengths", "{0: 1, 9: 2}", "{0: 1, 9: 3}"),
+        ("plan.lengths", "[[0, 1], [9, 2]]", "[[0, 1], [9, 3]]"),
         ("selection", "KeepAll", "Refilled"),
     ]
     assert list(departures(paper, paper)) == []

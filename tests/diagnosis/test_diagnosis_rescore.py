@@ -102,7 +102,7 @@ def test_a_new_reward_changes_rewards_and_differs_from_nothing(tmp_path):
     ledger = store(tmp_path, scored(groups(), {"accuracy": accuracy()}), phase=1, step=0)
     store(tmp_path, scored(groups(), {"accuracy": accuracy()}), phase=2, step=10)
     # the format counts from step 10 on; one completion in twelve has no answer block
-    rows, tally = rescored(ledger, {"accuracy": accuracy(), "format": FormatReward({0: 0.0, 10: 1.0})})
+    rows, tally = rescored(ledger, {"accuracy": accuracy(), "format": FormatReward([[0, 0.0], [10, 1.0]])})
     new = [row for row in rows if row["name"] == "format"]
     assert {row["change"] for row in new} == {"new"} and {row["status_before"] for row in new} == {None}
     assert Counter((row["phase"], row["reward"] - row["reward_before"]) for row in new) == {

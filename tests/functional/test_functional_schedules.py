@@ -11,7 +11,7 @@ def test_constant_keeps_the_type():
 
 
 def test_piecewise_changes_at_its_step():
-    length = Piecewise({8200: 65536, 0: 32768})
+    length = Piecewise([[0, 32768], [8200, 65536]])
     assert [length(s) for s in (0, 8199, 8200, 8201, 10**6)] == [32768, 32768, 65536, 65536, 65536]
 
 
@@ -39,20 +39,23 @@ def test_as_schedule():
     schedule = Linear(1.0, 0.0, 4)
     assert as_schedule(schedule) is schedule
     assert as_schedule(0.5) == Constant(0.5)
-    assert as_schedule({0: 1, 5: 2}) == Piecewise({5: 2, 0: 1})
-    assert as_schedule(OmegaConf.create({0: 1.0, 5: 2.0}))(5) == 2.0
+    assert as_schedule([[0, 1], [5, 2]]) == Piecewise(((0, 1), (5, 2)))
+    assert as_schedule(OmegaConf.create([[0, 1.0], [5, 2.0]]))(5) == 2.0
 
 
-@pytest.mark.parametrize("value", ["1e-6", None, True, [1, 2], float("nan"), float("inf"), lambda step: 1])
+@pytest.mark.parametrize("value", ["1e-6", None, True, {"a": 1}, float("nan"), float("inf"), lambda step: 1])
 def test_as_schedule_says_what_is_allowed(value):
-    with pytest.raises(ValueError, match="a number, a mapping from steps"):
+    with pytest.raises(ValueError, match="a number, pairs of a step and a value"):
         as_schedule(value)
 
 
 @pytest.mark.parametrize(
     ("points", "words"),
-    [({}, "step 0"), ({5: 1.0}, r"step 0.*\[5\]"), ({0: 1.0, -3: 2.0}, "negative"), ({"0": 1.0}, "integer"),
-     ({0: 1.0, 2.5: 2.0}, "integer"), ({0: "x"}, "step 0 is 'x'"), ({0: True}, "True")],
+    [([], "step 0"), ([[5, 1.0]], r"step 0.*\[5\]"), ([[0, 1.0], [-3, 2.0]], "ascend"),
+     ([["0", 1.0]], "pairs of a step"),
+     ([[0, 1.0], [2.5, 2.0]], "pairs of a step"), ([[0, "x"]], "pairs of a step"), ([[0, True]], "pairs of a step"),
+     ([[0, 1], [4, 2], [4, 3]], "ascend"), ([1, 2], "pairs of a step"), ([[0, 1, 2]], "pairs of a step"),
+     ({0: 1.0, 5: 2.0}, r"as pairs: \[\[0, 1.0\], \[5, 2.0\]\], not")],
 )  # fmt: skip
 def test_bad_points(points, words):
     with pytest.raises(ValueError, match=words):

@@ -36,7 +36,7 @@ def test_reward_is_the_weighted_sum():
 
 def test_fault_leaves_the_rollout_without_reward_unless_its_weight_is_zero():
     broken = Score(0.0, Status.TIMEOUT, "slow")
-    rubric = Rubric({"a": Fixed(1.0, [Score(1.0)]), "b": Fixed({0: 0.0, 400: 1.0}, [broken])})
+    rubric = Rubric({"a": Fixed(1.0, [Score(1.0)]), "b": Fixed([[0, 0.0], [400, 1.0]], [broken])})
     assert rubric.score(rollouts(), step=399)[0].reward == 1.0
     (late,) = rubric.score(rollouts(), step=400)
     assert late.reward is None and not late.judged and late.scores["b"].reason == "slow"

@@ -7,7 +7,7 @@ import pytest
 from r1lab.rollouts.plan import RolloutPlan, nearest_divisors
 
 PLAN = RolloutPlan(
-    questions=512, group_size=16, minibatches=16, inner_epochs=1, max_new_tokens={0: 32768, 8200: 65536},
+    questions=512, group_size=16, minibatches=16, inner_epochs=1, max_new_tokens=[[0, 32768], [8200, 65536]],
     temperature=1.0, top_p=1.0, top_k=0, old_logprobs="recompute", microbatch_tokens=1,
     activation_checkpointing="auto",
 )  # fmt: skip

@@ -1,8 +1,13 @@
 """A run's address follows the content of every model that it reads: those that reward and judge, too."""
 
+from fnmatch import fnmatch
+
 import pytest
 from hydra import compose
+from omegaconf import OmegaConf
 
+from r1lab.artifacts.address import address
+from r1lab.config.targets import locate
 from r1lab.stages.run import Run
 
 REWARD = ("+reward@rewards.helpful=helpful", "rewards.helpful.model.source=CLASSIFIER")
@@ -88,3 +93,53 @@ OWN = ("stage=r1zero", "+reward@rewards.own=own", "rewards.own.function=operator
 )  # fmt: skip
 def test_how_long_a_reward_may_take_makes_no_other_run(word, same, hydra, tmp_path):
     assert (run_of(tmp_path, *OWN).address == run_of(tmp_path, *OWN, word).address) == same
+
+
+UNDECIDING = {
+    "strategy", "keep_checkpoints", "checkpoint_steps", "activation_checkpointing", "plan.activation_checkpointing",
+    "fault_budget", "evaluation.fault_budget", "mismatch", "engine.max_rows", "policy.local.processes",
+    "rewards.*.deadline_s", "evaluation.rewards.*.deadline_s",
+}  # fmt: skip
+
+
+def altered(tree, path):
+    """The tree with another value at a path."""
+    key, *rest = path
+    if rest:
+        value = altered(tree[key], rest)
+    else:
+        old = tree[key]
+        value = not old if isinstance(old, bool) else old + 1 if isinstance(old, (int, float)) else f"{old}x"
+    copied = dict(tree) if isinstance(tree, dict) else list(tree)
+    copied[key] = value
+    return copied
+
+
+def ends(tree, path=()):
+    """The path of every value of a tree."""
+    if isinstance(tree, (dict, list)) and tree:
+        for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from ends(value, (*path, key))
+    else:
+        yield path
+
+
+@pytest.mark.parametrize("stage", ["r1zero", "sft_800k", "evaluate", "rejection_sampling", "reward_helpful"])
+def test_every_value_but_those_that_decide_no_number_is_part_of_the_address(stage, hydra):
+    config = OmegaConf.to_container(compose("config", overrides=[f"stage={stage}"]).stage, resolve=True)
+    kind, seen = locate(config["_target_"]), 0
+    before = address({"stage": kind.identity(kind, config)})
+    for path in ends(config):
+        dotted = ".".join(map(str, path))
+        decides = not any(fnmatch(dotted, key) or fnmatch(dotted, f"{key}.*") for key in UNDECIDING)
+        after = address({"stage": kind.identity(kind, altered(config, path))})
+        assert (after != before) == decides, dotted
+        seen += decides
+    assert seen > 20 and set(kind.undeciding) == UNDECIDING
+
+
+def test_a_base_is_the_same_however_many_processes_train_it(hydra):
+    def base(*words):
+        return run_of("unused", "stage=r1zero", *words).stage.policy.local.address
+
+    assert base() == base("model.local.processes=1") != base("model.local.steps=3")

@@ -35,9 +35,9 @@ class Refusing(FormatReward):
 
 
 def test_a_reward_that_counts_later_is_tried_now():
-    check_gold(Rubric({"format": FormatReward({0: 0, 5: 1})}), R1ZeroTemplate(), [SUM, PROMPT])
+    check_gold(Rubric({"format": FormatReward([[0, 0], [5, 1]])}), R1ZeroTemplate(), [SUM, PROMPT])
     check_gold(Rubric({"format": Refusing(0)}), R1ZeroTemplate(), [SUM])
-    for weight in (1, {0: 0, 5: 1}):
+    for weight in (1, [[0, 0], [5, 1]]):
         with pytest.raises(DataError, match="cut at the length limit"):
             check_gold(Rubric({"format": Refusing(weight)}), R1ZeroTemplate(), [SUM])
 
@@ -52,7 +52,7 @@ def test_general_prompts_need_a_reward_for_their_aspect():
         with pytest.raises(DataError) as caught:
             check_aspects(rewards, [SUM, PROMPT])
         assert "Nothing rewards being harmless" in str(caught.value) and "question general/1" in str(caught.value)
-    check_aspects({"r": liked("harmless", {0: 0, 5: 1})}, [SUM, PROMPT])
+    check_aspects({"r": liked("harmless", [[0, 0], [5, 1]])}, [SUM, PROMPT])
     check_aspects({"format": form}, [SUM, replace(PROMPT, details={"aspect": "helpful", "rules": {"words": 3}})])
     check_aspects({"random": RandomReward(1.0, 0)}, [PROMPT])
 

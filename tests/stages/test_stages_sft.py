@@ -184,7 +184,7 @@ def greedy(folder):
         (("+stage.data.sums=artifact:demonstrations",), "This names no artifact"),
         (("+stage.data.sums={data}", "stage.row_tokens=16"), "longer than the context"),
         (("+stage.data.sums={data}", "stage.row_tokens=1024"), "The context is longer than the model's"),
-        (("+stage.data.sums={data}", "optim.lr={{0: 1.0}}"), "a number, from which a cosine leads down"),
+        (("+stage.data.sums={data}", "optim.lr=[[0, 1.0]]"), "a number, from which a cosine leads down"),
         (("+stage.data.sums={data}", "stage.row_tokens=16", "stage.microbatch_tokens=8"), "microbatch_tokens"),
         (("+stage.data.sums={data}", "model.weights=/nowhere"), "model.weights: There is no such model folder"),
     ],
