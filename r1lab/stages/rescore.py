@@ -137,7 +137,7 @@ def stored_stage(run: Path, faults: list[str]) -> Mapping[str, Any]:
     """The stage of a run's configuration as plain values, nothing resolved; empty where it has none to be read."""
     import yaml
 
-    path = run / ".hydra" / "config.yaml"  # in run.json the steps of a schedule would be strings
+    path = run / ".hydra" / "config.yaml"
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (yaml.YAMLError, ValueError, OSError) as error:
