@@ -13,6 +13,7 @@ from r1lab import leaving, processes
 from r1lab.characters import shown
 from r1lab.config import nodes, paths, schema
 from r1lab.errors import R1LabError
+from r1lab.folders import folder
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -51,7 +52,7 @@ def main() -> None:
     os.environ[FULL_ERROR] = "1"  # Hydra raises its errors then; otherwise it prints them and leaves
     try:
         sys.argv[1:] = map(nodes.written_out, sys.argv[1:])
-        hydra.main(config_path=str(paths.folder("conf")), config_name="config", version_base="1.3")(run)()
+        hydra.main(config_path=str(folder("conf")), config_name="config", version_base="1.3")(run)()
     except CompactHydraException as error:
         if asked_for_all:
             raise

@@ -10,8 +10,8 @@ from hydra.errors import CompactHydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from r1lab.config.paths import TOP_FOLDERS, folder
 from r1lab.errors import ConfigError
+from r1lab.folders import TOP_FOLDERS, folder
 
 PLACES = {
     "run": "stage.folder={0} for that run's completions, or run.name=NAME for this one.",

@@ -1,8 +1,6 @@
-"""Where conf/, experiments/ and sweeps/ lie: beside the package in a checkout, inside it in a wheel."""
+"""Tells Hydra of the folders experiments/ and sweeps/."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.sources_registry import SourcesRegistry
@@ -11,17 +9,7 @@ from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-PACKAGE = Path(__file__).resolve().parent.parent
-TOP_FOLDERS = ("experiments", "sweeps")
-
-
-def folder(name: str) -> Path:
-    """The absolute path of a top folder of the project.
-
-    >>> folder("conf").name
-    'conf'
-    """
-    return next((p for p in (PACKAGE.parent / name, PACKAGE / name) if p.is_dir()), PACKAGE / name)
+from r1lab.folders import TOP_FOLDERS, folder
 
 
 class TopFolderSource(FileConfigSource):

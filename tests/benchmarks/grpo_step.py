@@ -27,6 +27,7 @@ def stage_of(options):
 
     from r1lab.config import paths, schema
     from r1lab.config.build import build
+    from r1lab.folders import folder
 
     chosen = {
         "model": "smollm2_135m", "model.published.source": options.model, "model.compute_dtype": options.dtype,
@@ -38,7 +39,7 @@ def stage_of(options):
     }  # fmt: skip
     paths.register()
     schema.register()
-    with initialize_config_dir(str(paths.folder("conf")), version_base="1.3"):
+    with initialize_config_dir(str(folder("conf")), version_base="1.3"):
         config = compose("config", overrides=[f"{name}={value}" for name, value in chosen.items()])
     faults = []
     stage = build(OmegaConf.to_container(config.stage, resolve=True), "stage", faults)

@@ -8,10 +8,10 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "r1lab"
 FLOORS = [
-    ["characters"],
+    ["characters", "folders"],
     ["types", "errors", "ranks"],
     ["disk", "terminal", "leaving"],
-    ["processes"],
+    ["processes", "manual"],
     ["functional", "text", "config"],
     ["models", "verifiers", "records", "artifacts"],
     ["data", "engines"],
