@@ -234,7 +234,7 @@ def test_thousand_calls_with_faults():
 
 def test_close_leaves_no_process_and_settles_what_is_under_way():
     pool = VerifierPool(num_workers=2, timeout_seconds=60.0, memory_bytes=None)
-    pool.score([call("add_one", 1)] * 4)
+    pool.score([call("sleep", 0.5)] * 4)  # long enough for both workers to be needed
     nursery = pool._nursery._process.pid
     pids = [nursery, *children_of(nursery)]
     assert len(pids) == 3
