@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -109,10 +109,17 @@ def deadline(name: str, reward: Any, rollouts: Sequence[Rollout]) -> AbstractCon
     late = VerifierError(
         f"Reward {name} has not returned after {seconds:g} seconds: the run ends.",
         f"deadline_s={reward.deadline_s:g} for the completions of a question; {asked}",
-        f"Mend {_source(reward)}, or type rewards.{name}.deadline_s={2 * reward.deadline_s:g} "
-        f"(evaluation.rewards.{name} where it judges there). The same command goes on from the last checkpoint.",
+        f"Mend {_source(reward)}, or {_more(name, reward)}. The same command goes on from the last checkpoint.",
     )
     return within(seconds, late, module_of(reward))
+
+
+def _more(name: str, reward: Any) -> str:
+    """How a reward is given more time."""
+    more = f"{2 * reward.deadline_s:g}"
+    if is_dataclass(reward) and any(field.name == "deadline_s" for field in fields(reward)):
+        return f"type rewards.{name}.deadline_s={more} (evaluation.rewards.{name} where it judges there)"
+    return f"write deadline_s = {more} into the class {type(reward).__qualname__}"
 
 
 def _entries(name: str, reward: Any, given: Any, count: int) -> list[Any]:

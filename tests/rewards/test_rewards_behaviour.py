@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import sys
+import time
 from dataclasses import dataclass, replace
 
 import pytest
@@ -202,6 +203,30 @@ def test_each_question_of_a_call_has_the_deadline(questions, ended, slow_module,
         assert said[0].wrong == f"Reward mine has not returned after {total} seconds: the run ends."
         assert said[0].found.startswith("deadline_s=0.1 for the completions of a question; ")
         assert said[0].found.endswith("slow_rewards.py, line 4") and "rewards.mine.deadline_s=0.2 " in said[0].remedy
+
+
+@dataclass(frozen=True)
+class Timed(Given):
+    """Its deadline can be given in a configuration."""
+
+    deadline_s: float = 0.1
+
+
+class Untimed(Given):
+    """Its deadline stands in the class."""
+
+    deadline_s = 0.1
+
+
+@pytest.mark.parametrize(
+    "kind, remedy",
+    [(Timed, "type rewards.mine.deadline_s=0.2 "), (Untimed, "write deadline_s = 0.2 into the class Untimed.")],
+)
+def test_a_class_is_told_where_its_deadline_stands(kind, remedy, monkeypatch):
+    said = []
+    monkeypatch.setattr("r1lab.leaving._end", said.append)
+    called("mine", kind(1.0, lambda rollouts: time.sleep(0.4) or [1.0]), rollouts(1))
+    assert remedy in said[0].remedy and said[0].found.startswith("deadline_s=0.1 ")
 
 
 def test_rewards_of_r1lab_have_no_deadline_and_no_copies(monkeypatch):
