@@ -40,6 +40,8 @@ More:
   python -m r1lab --help GROUP                  the choices of a group, a line each
   python -m r1lab --help GROUP=CHOICE           one choice: its values, and where they come from
   python -m r1lab GROUP=CHOICE ... --cfg job    the configuration that these words compose
+  python -m r1lab stage=explain stage.of=r1zero stage.key=optim.lr
+                                                where a value comes from, line by line, and the paper's
   python -m r1lab --hydra-help                  options of Hydra: sweeps, launchers, output
 """
 

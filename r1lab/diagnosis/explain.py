@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from r1lab.config.nodes import leaves
+from r1lab.config.origins import Origin
 from r1lab.config.paper import Reported
 from r1lab.functional.schedules import shown
 from r1lab.training.objective import Objective
@@ -86,6 +87,20 @@ def unlike_paper(here: Mapping[str, Any], known: Mapping[str, Reported]) -> Iter
             values = value.value if isinstance(value.value, tuple) else (value.value,)
             where = "; ".join(filter(None, (value.source, value.why)))
             yield key, " or ".join(map(_word, values)), _word(found.get(key)), where
+
+
+def from_where(key: str, value: Any, scale: str, places: Sequence[Origin], paper: Reported | None) -> str:
+    """A value, the lines and words that set it in order, of which the last one holds, and the paper's."""
+    lines = [f"{key} = {_word(value)}   ({scale})", ""]
+    for origin in places:
+        lines += [f"  {origin.place}", *(f"      {line}" for line in (*origin.why, origin.said))]
+    if len(places) > 1:
+        lines += ["", f"{len(places)} places set it; the last one holds."]
+    if not places:
+        lines += ["  no file: the default of the class that it belongs to"]
+    values = paper.value if paper and isinstance(paper.value, tuple) else (paper.value,) if paper else ()
+    said = f"{' or '.join(map(_word, values))} ({paper.source})" if paper else "reports no value of it"
+    return "\n".join([*lines, "", f"The paper: {said}"])
 
 
 def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """`stage=explain` tells the paper's values apart from ours, and claims no more than the paper reports."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -63,3 +65,52 @@ def test_a_pipeline_has_no_values_of_its_own():
     (fault,) = ExplainStage("r1", ["scale=paper"]).faults()
     assert fault.startswith("stage.of=r1 is made of other stages. Explain one: cold_start_data, distill,")
     assert ExplainStage("rl_reasoning", ["scale=paper"]).faults() == []
+
+
+def where(key, *words, of="r1zero"):
+    said = []
+    stage = ExplainStage(of, words, key)
+    assert stage.faults() == []
+    stage.run(SimpleNamespace(report=said.append))
+    return said[0]
+
+
+def test_a_value_is_told_with_its_row_its_line_and_the_paper_s():
+    text = where("stage.plan.group_size")
+    assert text.startswith("stage.plan.group_size = 16   (scale=local, size=base)")
+    path, line = re.search(r"  (\S+r1zero.yaml):(\d+)", text).groups()
+    row = Path(path).read_text().splitlines()[int(line) - 1].strip()
+    assert row == "group_size: ${by_scale:{paper:16, local:16, small:8}}" and row in text
+    assert "# paper: 16 outputs for each question" in text and text.endswith("The paper: 16 (N, R1-Zero)")
+    assert "places set it" not in text
+
+
+def test_what_a_command_says_comes_last():
+    text = where("optim.lr", "optim.lr=1e-4")
+    assert text.startswith("optim.lr = 0.0001") and "The paper: 3e-06 (N, R1-Zero)" in text
+    assert text.index("optim/rl.yaml") < text.index("command\n      optim.lr=1e-4") < text.index("2 places set it")
+    assert where("stage.optim.lr", "optim.lr=1e-4") == text, "the same value by its other name"
+    assert where("stage.optim.lr", "run.seed=3") == where("optim.lr")
+
+
+@pytest.mark.parametrize(
+    ("of", "key", "words", "last", "value"),
+    [
+        ("rl_all_scenarios", "stage.plan.temperature", (), "rl_all_scenarios.yaml", "0.7"),
+        ("rl_all_scenarios", "stage.plan.questions", ("model=smollm2_135m",), "r1zero.yaml", "4"),
+        ("distill", "optim.lr", ("scale=paper", "model=llama3_1_8b"), "distill.yaml", "5e-05"),
+        ("r1zero", "mix.weights.logic", ("scale=paper", "model=qwen2_5_32b"), "mix/paper.yaml", "0"),
+        ("r1zero", "size", ("model=smollm2_135m",), "smollm2_135m.yaml", "small"),
+        ("r1zero", "model.local.steps", ("reading=reasoning",), "reading/reasoning.yaml", "4700"),
+        ("r1zero", "run.seed", (), "config.yaml", "0"),
+    ],
+)
+def test_the_last_file_holds(of, key, words, last, value):
+    text = where(key, *words, of=of)
+    files = re.findall(r"^  (\S+\.yaml):\d+$", text, re.MULTILINE)
+    assert files[-1].endswith(last) and text.startswith(f"{key} = {value}   (scale=")
+
+
+def test_a_key_that_there_is_not_is_a_fault():
+    (fault,) = ExplainStage("r1zero", (), "stage.plan.group").faults()
+    assert "There is no key stage.plan.group." in fault and "group_size" in fault
