@@ -130,15 +130,17 @@ def fenced_blocks(text: str) -> list[str]:
 
 
 def language_blocks(text: str) -> list[Block]:
-    """The fenced blocks of a text, without the indent of their fence; those within a block of Markdown in its place.
+    """The fenced blocks of a text, without the indent of their fence; those within a block of Markdown in its place,
+    where one of them is Python.
 
     A fence may be closed at the end of the last line of code.
     """
-    return [
-        inner
-        for block in _outer_blocks(text)
-        for inner in (block.language in _MARKDOWN and _outer_blocks(block.text)) or [block]
-    ]
+    return [inner for block in _outer_blocks(text) for inner in _within(block)]
+
+
+def _within(block: Block) -> list[Block]:
+    blocks = _outer_blocks(block.text) if block.language in _MARKDOWN else []
+    return blocks if any(map(_is_python, blocks)) else [block]
 
 
 def _outer_blocks(text: str) -> list[Block]:
