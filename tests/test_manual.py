@@ -38,7 +38,7 @@ def test_every_command_of_the_page_composes(hydra):
     from hydra import compose
 
     commands = re.findall(r"python -m r1lab ((?:-m )?[a-z]+=.*?)(?:   |$)", manual.page(), re.MULTILINE)
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         words = [word.partition(",")[0] for word in command.split() if word != "-m"]
         compose("config", overrides=words)
