@@ -8,6 +8,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from r1lab.config import scales
 from r1lab.rewards.accuracy import AccuracyReward
 from r1lab.text.spans import parse_response
 from r1lab.types import Completion, Finish, Question, Rollout
@@ -20,7 +21,10 @@ CASES = [json.loads(line) for line in (ROOT / "tests/corpora/reward_cheats.jsonl
 @pytest.fixture(scope="module")
 def rewards():
     names = ("format", "language", "repetition", "finished")
-    built = {name: instantiate(OmegaConf.load(ROOT / f"conf/reward/{name}.yaml")) for name in names}
+    scales.register()
+    files = {name: OmegaConf.load(ROOT / f"conf/reward/{name}.yaml") for name in names}
+    config = OmegaConf.create({"scale": "local", "size": "base", "rewards": files})
+    built = {name: instantiate(config.rewards[name]) for name in names}
     checker = MathChecker(percent="either", degrees="unit", significant_digits=6)
     built["accuracy"] = AccuracyReward(1.0, {"math": checker}, 1, timeout_seconds=20.0, memory_bytes=512 * 2**20)
     yield built
