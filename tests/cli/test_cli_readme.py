@@ -40,7 +40,7 @@ def test_the_command_composes(command, tmp_path):
         [sys.executable, "-m", "r1lab", *words], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "_target_" in done.stdout or "Powered by Hydra" in done.stdout
+    assert ("Commands to begin with" if "--help" in words else "_target_") in done.stdout
 
 
 # the pipeline has tests of its own
