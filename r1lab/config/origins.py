@@ -93,7 +93,9 @@ def _lines(file: Path, path: Sequence[str]) -> Iterator[Origin]:
         line = key.start_mark.line
     if line is not None:
         lines = text.splitlines()
-        yield Origin(f"{_shown(file)}:{line + 1}", lines[line].strip(), tuple(_comment(lines, line)))
+        end = node.end_mark.line if isinstance(node, yaml.ScalarNode) else line
+        said = " ".join(part.strip() for part in lines[line : end + 1])
+        yield Origin(f"{_shown(file)}:{line + 1}", said, tuple(_comment(lines, line)))
 
 
 def _comment(lines: Sequence[str], line: int) -> list[str]:
