@@ -7,8 +7,8 @@ from typing import Any
 
 from r1lab.config.nodes import leaves
 from r1lab.config.origins import Origin
-from r1lab.config.paper import Reported
 from r1lab.functional.schedules import shown
+from r1lab.paper.values import Reported
 from r1lab.training.objective import Objective
 from r1lab.training.optim import AdamW
 

@@ -7,26 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from r1lab.disk import replacing
+from r1lab.paper.results import R1_ZERO, STAGES
 from r1lab.text.columns import table
-
-PAPER = {"pass@1": "15.6% -> 77.9%", "cons@k": "-> 86.7% (self-consistency)"}
-"""DeepSeek-R1-Zero on AIME 2024. Source: Nature 645, main text: 15.6 to 77.9, with self-consistency 86.7."""
-
-_STAGES = ("base", "R1-Zero", "Dev1", "Dev2", "Dev3", "R1", "distilled")
-PAPER_STAGES = {
-    title: {name: f"{value}%" for name, value in zip(_STAGES, values) if value is not None}
-    for title, values in {
-        "AIME 2024 pass@1": (15.6, 77.9, 59.0, 74.0, 78.1, 79.8, 28.9),
-        "IF-Eval": (58.6, 46.6, 71.7, 72.0, 78.1, 83.3, None),
-        "AlpacaEval 2.0": (None, 24.7, 50.1, 55.8, 62.1, 87.6, None),
-        "Arena-Hard": (None, 53.6, 77.0, 73.2, 75.6, 92.3, None),
-    }.items()
-}
-"""The paper's numbers that are nearest to ours: right answers, instructions kept, preference (helpful).
-
-Source: Nature, Table 2; the base: main text and v2, Table 12; v2, Table 15: R1-Distill-Qwen-1.5B. It has no student by
-RL of the same size.
-"""
 
 PARTS = {"accuracy_by_domain": "  {}", "accuracy_by_level": "  level {}"}
 """How questions are divided, with the title of a part's line."""
@@ -38,8 +20,8 @@ Numbers = Mapping[str, Any]
 def before_after_table(before: Numbers, after: Numbers) -> str:
     """Return the table that says what training changed, each share with its 95 % interval, the paper beside it."""
     lines = [("", "before", "after", "gain", "paper (AIME 2024)")]
-    lines.append(_share_line("pass@1", before["pass_at_1"], after["pass_at_1"], PAPER["pass@1"]))
-    lines.append(_share_line(f"cons@{after['samples']}", _cons(before), _cons(after), PAPER["cons@k"]))
+    lines.append(_share_line("pass@1", before["pass_at_1"], after["pass_at_1"], R1_ZERO["pass@1"]))
+    lines.append(_share_line(f"cons@{after['samples']}", _cons(before), _cons(after), R1_ZERO["cons@k"]))
     for part, title in PARTS.items():
         names = sorted({*before[part], *after[part]})
         for name in names if len(names) > 1 else []:
@@ -66,9 +48,7 @@ def stages_table(columns: Mapping[str, Numbers]) -> str:
     lines = [("", *columns)]
     lines += [(name, *map(_share, found)) for name, found in rows.items()]
     lines.append(("length", *(f"{numbers['mean_length']:,.1f}" for numbers in columns.values())))
-    lines += [
-        (f"paper: {name}", *(reported.get(title, "-") for title in columns)) for name, reported in PAPER_STAGES.items()
-    ]
+    lines += [(f"paper: {name}", *(reported.get(title, "-") for title in columns)) for name, reported in STAGES.items()]
     return table(lines)
 
 

@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from r1lab.config.build import built_without_calls, words
 from r1lab.config.nodes import Node, shared
 from r1lab.config.origins import followed, origins
-from r1lab.config.paper import reported
 from r1lab.errors import ConfigError
+from r1lab.paper.values import reported
 from r1lab.stages.base import Context, Stage
 from r1lab.text.columns import table
 

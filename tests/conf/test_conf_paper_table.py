@@ -1,11 +1,11 @@
-"""The paper's values as r1lab/config/paper.py has them, beside what the files of scale=paper come to."""
+"""The paper's values as r1lab/paper/values.py has them, beside what the files of scale=paper come to."""
 
 import pytest
 from test_conf_compose import composed
 
 from r1lab.config.nodes import leaves
-from r1lab.config.paper import TABLE, reported
 from r1lab.functional.schedules import as_schedule
+from r1lab.paper.values import TABLE, reported
 
 pytestmark = pytest.mark.usefixtures("hydra")
 OURS = {

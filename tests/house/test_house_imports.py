@@ -12,7 +12,7 @@ FLOORS = [
     ["types", "errors", "ranks"],
     ["disk", "terminal", "leaving"],
     ["processes", "manual"],
-    ["functional", "text", "config"],
+    ["functional", "text", "config", "paper"],
     ["models", "verifiers", "records", "artifacts"],
     ["data", "engines"],
     ["rewards"],
