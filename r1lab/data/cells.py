@@ -6,6 +6,7 @@ import ast
 import json
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from decimal import Decimal
 from numbers import Integral, Real
@@ -122,8 +123,9 @@ def parsed(text: str) -> Any:
     if len(text) > LITERAL_CHARS or text.lstrip()[:1] not in ("[", "{"):
         return None
     try:
-        found = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        with warnings.catch_warnings(action="ignore"):  # of backslashes that are no escapes
+            found = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return None
     return found if isinstance(found, (list, dict)) else None
 
@@ -137,6 +139,20 @@ def json_text(text: str) -> str:
     value = parsed(text) if text[:1] in ("{", "[") else None
     texts = isinstance(value, list) and any(isinstance(item, (str, dict)) for item in value)
     return described(value) if texts or (isinstance(value, dict) and value) else ""
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a cell says nothing: nothing, false, a number that is none, an empty list, or a text that says so.
+
+    >>> [is_empty(value) for value in (None, float("nan"), [], " ", "{}", "null", 0, "no", [None])]
+    [True, True, True, True, True, True, False, False, False]
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        return text in ("", "null", "None") or (text[:1] in ("[", "{") and parsed(text) in ([], {}))
+    if isinstance(value, (list, tuple, Mapping)):
+        return not value
+    return value is None or value is False or (isinstance(value, float) and math.isnan(value))
 
 
 def described(value: Any) -> str:

@@ -168,14 +168,13 @@ def _demonstration(row: Mapping[str, Any], place: str) -> Demonstration:
             raise RowFault(f"there are no messages, and no prompt with its completion; it has {there}")
         prompt, answer = forms[0]
         asked = joined(before_of(row, forms[0]), _turns(row, prompt, "user"), prompt)
-        *others, last = _turns(row, answer, "assistant")
-        turns = [*asked, *others, {**last, "content": with_thought(last["content"], row, answer)}]
+        turns = [*asked, *_turns(row, answer, "assistant")]
     roles = [turn["role"] for turn in turns[-2:]]
     if roles != ["user", "assistant"]:
         raise RowFault(f"it ends with messages of {', '.join(roles)}; it must end with a question and its answer")
     details = {"turns": turns[:-2]} if len(turns) > 2 else {}
     question = Question(Path(place).name, turns[-2]["content"], "", domain="general", details=details)
-    return Demonstration(question, turns[-1]["content"])
+    return Demonstration(question, with_thought(turns[-1]["content"], row, "the response"))
 
 
 FORMS = (("prompt", "completion"), ("prompt", "response"), ("question", "response"))
@@ -184,7 +183,7 @@ FORMS = (("prompt", "completion"), ("prompt", "response"), ("question", "respons
 
 def _turns(row: Mapping[str, Any], name: str, role: str) -> list[Message]:
     """The messages of a column, or its text as one of that role."""
-    value = listed(row[name])
+    value = listed(row[name], name)
     if isinstance(value, (list, tuple)):
         return _messages(value, name)
     if not (text := text_of(value, name)):
@@ -193,7 +192,7 @@ def _turns(row: Mapping[str, Any], name: str, role: str) -> list[Message]:
 
 
 def _messages(value: Any, name: str) -> list[Message]:
-    value = listed(value)
+    value = listed(value, name)
     if not is_messages(value):
         raise RowFault(f"{name} is {described(value)}, no messages")
     return messages_of(value, name)

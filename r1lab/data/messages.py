@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from r1lab.data.cells import RowFault, described, parsed, text_of
+from r1lab.data.cells import RowFault, described, head, is_empty, parsed, text_of
+from r1lab.text.spans import TAGS, THINK, THINK_END
 
 ROLES = ("system", "user", "assistant")
 RENAMED = {"human": "user", "gpt": "assistant"}
 """Roles as ShareGPT names them."""
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 """Where a message, or a row, keeps the thought apart from the answer."""
+MARKS = ("on", "off", "true", "false", "yes", "no", "none", "low", "medium", "high", "auto")
+"""What such a key says where it only marks that there is a thought, or how long it is."""
 CALLS = ("tool_calls", "function_call", "tool_call_id")
 BESIDE = ("images", "image", "videos", "video", "audios", "audio", "tools", "functions")
 """Columns that change what a row means and that r1lab cannot use."""
@@ -19,6 +23,9 @@ SYSTEM, HISTORY = "system", "history"
 
 Message = dict[str, str]
 """``{"role": "user", "content": "What is 3+4?"}``."""
+_BEGUN = re.compile(r"""\s*(?:array\(\s*)?([\[{])\s*\{?\s*['"]\w+['"]\s*:""")
+_ROLE = re.compile(r"""['"](?:role|from)['"]\s*:\s*['"](?:system|user|assistant|human|gpt|tool|developer)['"]""")
+"""What a text of messages begins with, and what it holds."""
 
 
 def messages_of(value: Any, path: str) -> list[Message]:
@@ -42,11 +49,21 @@ def is_messages(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(isinstance(m, Mapping) and {"role", "from"} & set(m) for m in value)
 
 
-def listed(value: Any) -> Any:
-    """A cell whose text is messages, as JSON or as Python prints them, as those messages; any other as it is."""
-    if isinstance(value, str) and value.lstrip().startswith("[{") and is_messages(found := parsed(value)):
+def listed(value: Any, path: str) -> Any:
+    """A cell whose text is messages, as JSON or as Python prints them, as those messages; any other as it is.
+
+    Raises:
+        RowFault: the text is made of messages and is no such list: cut, too long, one message alone, or NumPy's.
+    """
+    if not isinstance(value, str) or not (begun := _BEGUN.match(value)):
+        return value
+    found = parsed(value)
+    if is_messages(found):
         return found
-    return value
+    if not _ROLE.search(value) or (begun[1] == "{" and found is None):
+        return value
+    what = "one object" if isinstance(found, dict) else "no list"
+    raise RowFault(f"{path} is a text of messages that is {what} in JSON or Python: {head(value)}")
 
 
 def before_of(row: Mapping[str, Any], named: Sequence[str]) -> list[Message]:
@@ -58,11 +75,11 @@ def before_of(row: Mapping[str, Any], named: Sequence[str]) -> list[Message]:
         RowFault: pictures, tools and the like stand beside, or a history that is neither.
     """
     for name in BESIDE:
-        if name not in named and not _is_empty(row.get(name)):
+        if name not in named and not is_empty(row.get(name)):
             raise RowFault(f"the column {name} holds {described(row[name])}; only text can be used. Leave the row out")
     system = text_of(row.get(SYSTEM), SYSTEM) if SYSTEM not in named else ""
-    history = listed(row.get(HISTORY)) if HISTORY not in named else None
-    turns = [] if _is_empty(history) else _history(history)
+    history = row.get(HISTORY) if HISTORY not in named else None
+    turns = [] if is_empty(history) else _history(history)
     if system and turns and turns[0]["role"] == "system":
         raise RowFault(f"the system prompt stands in the column {SYSTEM} and in {HISTORY}")
     return [*([{"role": "system", "content": system}] if system else []), *turns]
@@ -79,16 +96,27 @@ def joined(before: Sequence[Message], turns: Sequence[Message], path: str) -> li
 
 
 def with_thought(content: str, holder: Mapping[str, Any], path: str) -> str:
-    """The content behind the thought that stands beside it. Raises RowFault: the content has one already."""
-    thoughts = {name: thought for name in THOUGHTS if (thought := text_of(holder.get(name), f"{path}.{name}"))}
+    """The content behind the thought that stands beside it; `MARKS` are none.
+
+    Raises:
+        RowFault: the content has another thought already, there are two, or one holds tags.
+    """
+    given = {name: holder[name] for name in THOUGHTS if not is_empty(holder.get(name))}
+    thoughts = {name: text_of(value, f"{path}.{name}") for name, value in given.items() if value is not True}
+    thoughts = {name: thought for name, thought in thoughts.items() if thought.lower() not in MARKS}
     if not thoughts:
         return content
     if len(set(thoughts.values())) > 1:
         raise RowFault(f"{path} has two thoughts: {' and '.join(thoughts)}")
     name, thought = next(iter(thoughts.items()))
-    if "</think>" in content:
+    if tag := next((tag for tag in TAGS if tag in thought), ""):
+        raise RowFault(f"{path}.{name} holds the tag {tag}; a thought is text without tags")
+    opening = f"{THINK}\n{thought}\n{THINK_END}\n\n"
+    if content.startswith(opening):
+        return content
+    if THINK in content or THINK_END in content:
         raise RowFault(f"{path} has a thought in {name} and another in its content")
-    return f"<think>\n{thought}\n</think>\n\n{content}"
+    return opening + content
 
 
 def _message(item: Any, path: str) -> Message:
@@ -100,7 +128,7 @@ def _message(item: Any, path: str) -> Message:
         raise RowFault(f"{path} has the role {role!r}; it can be {', '.join(ROLES)}")
     if any(item.get(name) for name in CALLS):
         raise RowFault(f"{path} calls a tool; tools are not supported")
-    if extra := next((name for name in BESIDE if not _is_empty(item.get(name))), None):
+    if extra := next((name for name in BESIDE if not is_empty(item.get(name))), None):
         raise RowFault(f"{path} has {extra} beside its text; only text can be used. Leave the row out")
     content = item.get("content", item.get("value"))
     if isinstance(content, (list, tuple)):
@@ -112,15 +140,16 @@ def _message(item: Any, path: str) -> Message:
 
 
 def _history(value: Any) -> list[Message]:
+    value = parsed(value) or value if isinstance(value, str) else value
     if is_messages(value):
         return messages_of(value, HISTORY)
-    pairs = value if isinstance(value, (list, tuple)) else [None]
+    can = "it can be messages, or pairs of a prompt and a reply"
+    if not isinstance(value, (list, tuple)):
+        raise RowFault(f"{HISTORY} is {described(value)}; {can}")
     turns = []
-    for place, pair in enumerate(pairs):
+    for place, pair in enumerate(value):
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise RowFault(
-                f"{HISTORY}[{place}] is {described(pair)}; it can be messages, or pairs of a prompt and a reply"
-            )
+            raise RowFault(f"{HISTORY}[{place}] is {described(pair)}; {can}")
         texts = [text_of(text, f"{HISTORY}[{place}]") for text in pair]
         if not all(texts):
             raise RowFault(f"{HISTORY}[{place}] has an empty text")
@@ -133,10 +162,3 @@ def _part(part: Any, path: str) -> str:
         return part["text"]
     kind = part.get("type") if isinstance(part, Mapping) else described(part)
     raise RowFault(f"{path} has a part that is no text: {kind}")
-
-
-def _is_empty(value: Any) -> bool:
-    """Whether a cell says nothing: null, an empty list, or a text that says so."""
-    if isinstance(value, str):
-        value = parsed(value) if value.strip()[:1] in ("[", "{") else value.strip()
-    return value is None or value == "" or (isinstance(value, (list, tuple, dict)) and not value)

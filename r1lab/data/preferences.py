@@ -115,7 +115,7 @@ def response_of(value: Any, path: str) -> str:
     """A response, which may be the last of several messages. Raises RowFault."""
     if value is None:
         raise RowFault(f"{path} is nothing")
-    value = listed(value)
+    value = listed(value, path)
     if not is_messages(value):
         return text_of(value, path)
     last = messages_of(value, path)[-1]
@@ -141,7 +141,7 @@ def _asked(prompt: Fields, row: Row, sides: Sequence[Column], place: str, source
 
 def _before(row: Row, column: Column) -> list[Message]:
     """The messages before a response; none where it is a text."""
-    value = listed(cell(row, column.of)) if "{" not in column.of else None
+    value = listed(cell(row, column.of), column.of) if "{" not in column.of else None
     return messages_of(value, column.of)[:-1] if is_messages(value) else []
 
 

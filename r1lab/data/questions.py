@@ -140,7 +140,7 @@ class Fields:
     def asked(self, row: Row) -> list[Message]:
         """The messages of the question, its own the last; none where it is a text. Raises RowFault."""
         of = self.columns["text"].of
-        value = listed(cell(row, of)) if "{" not in of else None
+        value = listed(cell(row, of), of) if "{" not in of else None
         return messages_of(value, of) if is_messages(value) else []
 
     def _asked(self, row: Row) -> tuple[list[Message], str]:

@@ -64,6 +64,47 @@ def test_a_thought_that_is_unclear_is_refused():
     assert with_thought("b", {"thinking": "c", "reasoning": "c"}, "m") == "<think>\nc\n</think>\n\nb"
 
 
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "thinking"])
+def test_a_thought_in_a_column_is_of_the_response(name):
+    row = {name: "Two and two."}
+    assert demonstration(messages=[*EARLIER, ASKED, SAID], **row).response == THOUGHT
+    assert demonstration(prompt=[ASKED], completion=[SAID], **row).response == THOUGHT
+    assert demonstration(messages=[ASKED, {**SAID, name: "Two and two."}], **row).response == THOUGHT, "the same twice"
+    refused("another in its content", messages=[ASKED, {**SAID, name: "4."}], **row)
+    refused("another in its content", prompt="?", response="<think> never closed", **row)
+    refused("another in its content", prompt="?", response="opened by the prompt </think> 4", **row)
+
+
+@pytest.mark.parametrize("mark", ["on", "Off", "high", True, False, None, "", [], {}, "null", float("nan")])
+def test_a_mark_is_no_thought(mark):
+    inside = "<think> 4 </think> It is 4."
+    assert demonstration(prompt="?", response=inside, reasoning=mark).response == inside
+    assert demonstration(messages=[ASKED, {**SAID, "thinking": mark}], reasoning=mark).response == "It is 4."
+
+
+@pytest.mark.parametrize(
+    "thought", ["<think>4</think>", "4 </think>", "so <answer> 4", "4 </answer>", {"effort": 1}, 7]
+)
+def test_a_thought_is_text_without_tags(thought):
+    refused(r"messages\[1\].reasoning (holds the tag <|is )", messages=[ASKED, {**SAID, "reasoning": thought}])
+    refused(r"the response.thinking (holds the tag <|is )", prompt="?", response="4", thinking=thought)
+
+
+@pytest.mark.parametrize("nothing", [None, False, float("nan"), [], {}, "", " ", "[]", "{}", "null", "None"])
+def test_columns_of_nothing_are_no_columns(nothing):
+    for name in ("system", "history", "tools", "image", "images"):
+        if nothing in (None, "", " ") or nothing != nothing or name != "system":
+            assert list(prompts({"prompt": "?", name: nothing}).turns) == []
+            assert demonstration(messages=[{**ASKED, "images": nothing}, SAID]).response == "It is 4."
+
+
+def test_a_history_may_be_a_text():
+    for history in ("[['What is 1+1?', '2']]", '[["What is 1+1?", "2"]]', str(EARLIER), json.dumps(EARLIER)):
+        assert list(prompts({"prompt": "And then?", "history": history}).turns) == EARLIER
+    with pytest.raises(RowFault, match="history is the text 'of Rome'; it can be messages"):
+        prompts({"prompt": "And then?", "history": "of Rome"})
+
+
 def test_the_users_words_have_no_thought():
     (found,) = messages_of([{**ASKED, "reasoning": "mine"}], "m")
     assert found == ASKED
@@ -144,8 +185,38 @@ def test_messages_as_python_or_json_prints_them_are_messages():
         found = prompts({"prompt": text})
         assert (list(found.turns), found.text) == ([SYSTEM], 'What\'s "2+2"?')
     assert demonstration(messages=repr([ASKED, SAID])).response == "It is 4."
-    for text in ("[{'a': 1}]", "[{'role': 'user', 'content': open('x')}]", "[{", "[{'role': 'user'" * 50, "[1, 2]"):
-        assert listed(text) == text, "no messages: a text"
+    for text in (
+        "[{'a': 1}]",
+        "[{",
+        "[1, 2]",
+        "{'role': 'user'} is what?",
+        "Say [{'role': 'user'}]",
+        '[{"role": 1}',
+        "{",
+    ):
+        assert listed(text, "prompt") == text, "no messages: a text"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (str([SYSTEM, ASKED]).replace("}, {", "}\n {"), "no list"),  # as NumPy prints them
+        (f"array({[SYSTEM, ASKED]}, dtype=object)", "no list"),
+        (str([SYSTEM, ASKED])[:-8], "no list"),  # as a spreadsheet cuts them
+        (json.dumps([SYSTEM, ASKED])[:-1], "no list"),
+        ("[{'role': 'user', 'content': open('x')}]", "no list"),
+        (str([{"content": "x" * 1_000_000, "role": "user"}]), "no list"),
+        (str(ASKED), "one object"),
+        (json.dumps({"messages": [SYSTEM, ASKED]}), "one object"),
+    ],
+)
+def test_a_text_of_messages_that_cannot_be_read_is_refused(text, what):
+    for form in ({"prompt": text, "response": "4"}, {"prompt": "?", "response": text}, {"messages": text}):
+        refused(f"is a text of messages that is {what}", **form)
+    with pytest.raises(RowFault, match=f"prompt is a text of messages that is {what} in JSON or Python"):
+        prompts({"prompt": text})
+    with pytest.raises(RowFault, match="rejected is a text of messages"):
+        PAIR({"prompt": "?", "chosen": "a", "rejected": text}, "train:1", "s")
 
 
 def test_values_as_python_prints_them_are_walked_into_and_no_answers():
@@ -154,7 +225,19 @@ def test_values_as_python_prints_them_are_walked_into_and_no_answers():
     for gold in ("{'ground_truth': '17'}", "['17', '18']", '{"a": 1}'):
         with pytest.raises(RowFault, match="the answer is JSON"):
             Fields("q", "a")({"q": "What is 2+2?", "a": gold}, "train:1", "s")
-    for gold in ("{1, 2}", "[1, 2]", "(1, 2)", "{x: 1}"):
+    for gold in (
+        "{{1}, {2}}",
+        "{{1, 2}, 3}",
+        "{[1]: 2}",
+        "{{}}",
+        "[0, 1)",
+        "{'a', {'b'}}",
+        r"['\d",
+        "{1, 2}",
+        "[1, 2]",
+        "(1, 2)",
+        "{x: 1}",
+    ):
         assert Fields("q", "a")({"q": "What is 2+2?", "a": gold}, "train:1", "s").answer == gold
 
 
