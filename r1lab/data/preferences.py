@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from r1lab.data.cells import RowFault, cell, head, text_of
-from r1lab.data.messages import Message, is_messages, listed, messages_of
+from r1lab.data.messages import Message, is_messages, joined, listed, messages_of
 from r1lab.data.questions import Column, Fields
 from r1lab.data.rows import LeftOut, Row
 from r1lab.types import LabeledResponse, PreferencePair, Question
@@ -28,7 +28,7 @@ class PairFields:
     """Which columns make a PreferencePair; a bare string is ``Column(of=string)``.
 
     A side may be messages: the last one is the response. Messages before it are a whole dialogue; `prompt` reads its
-    prompt from the same column, or from one that holds the last message before the response.
+    prompt from the same column, or from one that holds the last messages before the response.
 
     Example: ``PairFields(prompt=Fields("prompt", None), chosen="better", rejected="worse")``.
     """
@@ -134,9 +134,19 @@ def _asked(prompt: Fields, row: Row, sides: Sequence[Column], place: str, source
         return question
     *turns, last = dialogues[0]
     turns = [turn for turn in turns if prompt.system or turn["role"] != "system"]
-    if prompt.columns["text"].cut(last["content"]) != question.text or list(question.turns) not in ([], turns):
+    # a system prompt in a column of its own is that of the sides, too
+    apart = [turn for turn in prompt.before(row)[:1] if prompt.system and turn["role"] == "system"]
+    whole = _longer(question.turns[len(apart) :], turns[len(apart) :] if turns[:1] == apart else turns)
+    if whole is None or prompt.columns["text"].cut(last["content"]) != question.text:
         raise LeftOut(question.id, f"the prompt is not that of {'the two sides' if len(sides) > 1 else 'the response'}")
-    return replace(question, details={**question.details, "turns": turns}) if turns else question
+    whole = joined(apart, whole, sides[0].of)
+    return replace(question, details={**question.details, "turns": whole}) if whole else question
+
+
+def _longer(one: Sequence[Message], other: Sequence[Message]) -> list[Message] | None:
+    """The longer of two, which ends with the shorter one; None where it does not."""
+    shorter, longer = sorted((list(one), list(other)), key=len)
+    return longer if longer[len(longer) - len(shorter) :] == shorter else None
 
 
 def _before(row: Row, column: Column) -> list[Message]:

@@ -143,6 +143,10 @@ class Fields:
         value = listed(cell(row, of), of) if "{" not in of else None
         return messages_of(value, of) if is_messages(value) else []
 
+    def before(self, row: Row) -> list[Message]:
+        """What columns that the mapping does not name say before the question. Raises RowFault."""
+        return before_of(row, [name.partition(".")[0] for name in self.names])
+
     def _asked(self, row: Row) -> tuple[list[Message], str]:
         """The messages before the question, and the question's text."""
         column, turns = self.columns["text"], self.asked(row)
@@ -150,7 +154,7 @@ class Fields:
             role = turns[-1]["role"]
             raise RowFault(f"{column.of} ends with a message of the {role}; the last one must be the user's")
         text = column.cut(turns.pop()["content"]) if turns else column(row)
-        turns = joined(before_of(row, [name.partition(".")[0] for name in self.names]), turns, column.of)
+        turns = joined(self.before(row), turns, column.of)
         return [turn for turn in turns if self.system or turn["role"] != "system"], text
 
 

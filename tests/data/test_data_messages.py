@@ -272,6 +272,45 @@ def test_a_pair_keeps_the_messages_before_its_prompt():
         assert "You solve sums." in found.question.dialogue
 
 
+OTHER = {"role": "system", "content": "Be brief."}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "system", "said", "turns"),
+    [
+        ([SYSTEM, ASKED], None, [ASKED], [SYSTEM]),
+        ([*EARLIER, ASKED], None, [ASKED], EARLIER),
+        ([SYSTEM, *EARLIER, ASKED], None, [ASKED], [SYSTEM, *EARLIER]),
+        ([SYSTEM, *EARLIER, ASKED], None, [*EARLIER, ASKED], [SYSTEM, *EARLIER]),
+        (ASKED["content"], SYSTEM["content"], [ASKED], [SYSTEM]),
+        (ASKED["content"], SYSTEM["content"], [*EARLIER, ASKED], [SYSTEM, *EARLIER]),
+        (ASKED["content"], SYSTEM["content"], [SYSTEM, *EARLIER, ASKED], [SYSTEM, *EARLIER]),
+        ([*EARLIER, ASKED], SYSTEM["content"], [ASKED], [SYSTEM, *EARLIER]),
+        ([SYSTEM, ASKED], SYSTEM["content"], [SYSTEM, ASKED], [SYSTEM]),
+        ([OTHER, ASKED], None, [SYSTEM, ASKED], None),
+        ([SYSTEM, ASKED], None, [*EARLIER, ASKED], None),
+        ([*EARLIER, ASKED], None, [*EARLIER, *EARLIER[:1], SAID, ASKED], None),
+    ],
+)
+def test_a_prompt_and_its_sides_may_each_have_turns_that_the_other_leaves_out(prompt, system, said, turns):
+    row = {"prompt": prompt, "system": system, "chosen": [*said, SAID], "rejected": [*said, BAD]}
+    if turns is None:
+        with pytest.raises(LeftOut, match="not that of the two sides"):
+            PAIR(row, "train:1", "s")
+        return
+    assert (list(PAIR(row, "train:1", "s").question.turns), PAIR(row, "train:1", "s").chosen) == (turns, "It is 4.")
+    without = PairFields(Fields("prompt", None, domain="general", system=False), "chosen", "rejected")
+    assert list(without(row, "train:1", "s").question.turns) == [turn for turn in turns if turn != SYSTEM]
+    points = PointFields(Fields("prompt", None, domain="general"), "chosen", 1.0)
+    assert list(points(row, "train:1", "s").question.turns) == turns
+
+
+def test_two_system_prompts_of_a_pair_are_refused():
+    row = {"prompt": "What is 2+2?", "system": "Be brief.", "chosen": [SYSTEM, ASKED, SAID], "rejected": "5"}
+    with pytest.raises(RowFault, match="two system prompts, in the column system and in chosen"):
+        PAIR(row, "train:1", "s")
+
+
 def test_a_pair_whose_prompt_is_another_is_left_out():
     other = {"role": "user", "content": "What is 3+3?"}
     for row in (
