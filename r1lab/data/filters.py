@@ -76,8 +76,10 @@ class Duplicates:
 class Decontaminate:
     """Drops a question that shares n words in a row with a benchmark (paper v2 D.1: 10-gram matching).
 
-    Question, earlier messages and solution are compared with questions and reference solutions, case and punctuation
-    aside; each Han character is a word. A benchmark text of fewer than n words counts only as a whole, signs included.
+    Question, earlier turns and solution are compared with those of benchmarks, case and punctuation aside; each Han
+    character is a word. System prompts are not compared: they are instructions that many questions share. A benchmark
+    question of fewer than n words counts only as a whole, signs and earlier turns included; it is looked for in
+    whatever the user says.
     """
 
     against: Benchmarks
@@ -102,20 +104,23 @@ class Decontaminate:
         with _benchmarks_readable():
             benchmarks = self.against.heldout(ALL_HELDOUT)
         for benchmark in benchmarks:
-            for mark in self._marks(benchmark):
+            for mark in (*self._ngrams(benchmark), *self._whole(benchmark)):
                 owners.setdefault(mark, benchmark.id)
         return [self._reason(prompt_of(item), owners) for item in questions]
 
-    def _marks(self, question: Question) -> Iterator[tuple[str, ...] | str]:
-        """What tells a question: its n-grams, or the whole text where it has none."""
-        for text in filter(None, (*question.texts, question.solution)):
-            split = words(text)
-            yield from ngrams(split, self.ngram)
-            if len(split) < self.ngram and text is question.text:
-                yield folded(text)
+    def _ngrams(self, question: Question) -> Iterator[tuple[str, ...]]:
+        for text in filter(None, (*said(question), question.solution)):
+            yield from ngrams(words(text), self.ngram)
+
+    def _whole(self, question: Question) -> Iterator[str]:
+        """The whole dialogue, where no text of it has an n-gram."""
+        if all(len(words(text)) < self.ngram for text in said(question)):
+            yield folded("\n".join(said(question)))
 
     def _reason(self, question: Question, owners: Mapping[tuple[str, ...] | str, str]) -> str | None:
-        for mark in self._marks(question):
+        asked = (turn["content"] for turn in question.turns if turn["role"] == "user")
+        wholes = map(folded, (question.text, *asked))
+        for mark in (*self._ngrams(question), *self._whole(question), *wholes):
             if mark in owners:
                 shared = mark if isinstance(mark, str) else " ".join(mark)
                 return f"shares {shared[:SHOWN_CHARS]!r} with {owners[mark]}"
@@ -216,6 +221,11 @@ def _benchmarks_readable() -> Iterator[None]:
 def prompt_of(item: Item) -> Question:
     """The question itself, or the one that a pair or a labeled response answers."""
     return item if isinstance(item, Question) else item.question
+
+
+def said(question: Question) -> list[str]:
+    """The texts of a dialogue up to its question, without the system prompt."""
+    return [*(turn["content"] for turn in question.turns if turn["role"] != "system"), question.text]
 
 
 def _repeats(item: Item, first: Item) -> str | None:

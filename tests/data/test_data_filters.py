@@ -203,3 +203,43 @@ def test_filters_of_conf_sift_the_real_data(name, dropped, shared_data):
 def test_values_that_no_filter_can_use_are_refused(make):
     with pytest.raises((ConfigError, ValueError)):
         make()
+
+
+def turns(*texts, system=None):
+    """Turns of user and assistant in their order, behind a system prompt."""
+    roles = [("user", "assistant")[place % 2] for place in range(len(texts))]
+    head = [{"role": "system", "content": system}] if system else []
+    return {"turns": head + [{"role": role, "content": text} for role, text in zip(roles, texts)]}
+
+
+TEN = "one two three four five six seven eight nine ten"
+SHORT = question("What is 3+4?", "bench/4")
+LATER = question("And twice that?", "bench/6", details=turns("What is 3+4?", "7"))
+
+
+@pytest.mark.parametrize(
+    "details, benchmark, found",
+    [
+        (turns(TEN, "yes"), BENCHMARK, True),
+        (turns("Tell me.", f"Well: {TEN}"), BENCHMARK, True),
+        (turns("one two three four five", "six seven eight nine ten"), BENCHMARK, False),
+        (turns("Hi", "Hello", system=TEN), BENCHMARK, False),
+        (turns(system=f"Think. {TEN}"), question("Other?", "b", details=turns(system=TEN)), False),
+        (turns("what is  3+4?", "7"), SHORT, True),
+        (turns("Tell me.", "What is 3+4?"), SHORT, False),
+        (turns("What is 3-4?", "-1"), SHORT, False),
+        (turns("Hi", "Hello"), question("Go on, please", "b", details=turns("Hi", TEN)), False),
+        (turns("Hi", f"{TEN} eleven"), question("Go on, please", "b", details=turns("Hi", TEN)), True),
+    ],
+)
+def test_earlier_turns_are_compared_with_benchmarks(details, benchmark, found):
+    asked = question("And then?", details=details)
+    for item in (asked, PreferencePair(asked, "x", "y")):
+        assert (Decontaminate(Held([benchmark]), 10)([item])[0] is not None) == found
+
+
+def test_a_short_benchmark_question_with_earlier_turns_counts_with_them():
+    keep = Decontaminate(Held([LATER]), 10)
+    same = question("And twice that?", details=turns("what is 3+4?", "7", system="Be brief."))
+    other, alone = question("And twice that?", details=turns("What is 5+4?", "9")), question("And twice that?")
+    assert [why is not None for why in keep([same, other, alone])] == [True, False, False]
