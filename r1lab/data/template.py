@@ -147,13 +147,20 @@ class PlainTemplate(Parsing):
 def check_turns(question: Question) -> None:
     """A plain template has a place for one question alone. Raises DataError."""
     if question.turns:
-        roles = ", ".join(turn["role"] for turn in question.turns)
-        fields = f"mix.sources.{question.source}.fields.system=false" if question.source else "the rows that have them"
+        roles = [turn["role"] for turn in question.turns]
+        left_out = _without_system(question) if set(roles) == {"system"} else "leave out questions with earlier turns"
         raise DataError(
             "A plain template has no place for messages before the question.",
-            f"question {question.id} has messages of {roles} before it",
-            f"template=r1_chat; or leave system prompts out: {fields}",
+            f"question {question.id} has messages of {', '.join(roles)} before it",
+            f"template=r1_chat; or {left_out}",
         )
+
+
+def _without_system(question: Question) -> str:
+    """How the system prompt of a question is left out."""
+    if not question.source:  # of no mix: a demonstration
+        return "take the system prompts out of the rows that have them"
+    return f"leave system prompts out: ++mix.sources.{question.source}.fields.system=false"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +260,7 @@ class ChatTemplate(Parsing):
             if message["content"].strip() not in prompt and message["content"] not in said:
                 role = message["role"]
                 own = any(turn["role"] == "system" for turn in question.turns)
-                system = f"mix.sources.{question.source}.fields.system=false" if own else "template.system=null"
+                system = _without_system(question) if own else "template.system=null"
                 remedies = {"system": system, "assistant": "template.examples=[]"}
                 raise DataError(
                     f"The tokenizer's chat template does not show the {role}'s message as it is.",

@@ -438,11 +438,33 @@ def test_demonstrations_of_another_kind_are_met_with_the_command_that_converts_t
     assert [shown.response for shown in read_demonstrations([tmp_path / "shown.jsonl"])] == ["It's 4."] * 2
 
 
-def test_a_plain_template_says_what_to_do_with_demonstrations_of_a_file(tokenizer):
-    shown = demonstration(messages=[SYSTEM, ASKED, SAID])
+@pytest.mark.parametrize("before", [[SYSTEM], EARLIER, [SYSTEM, *EARLIER]])
+def test_a_plain_template_says_what_to_do_with_demonstrations_of_a_file(before, tokenizer):
+    shown = demonstration(messages=[*before, ASKED, SAID])
     with pytest.raises(DataError) as error:
         training_sample(shown, R1ZeroTemplate(), tokenizer)
-    assert "sources.." not in error.value.remedy and "the rows that have them" in error.value.remedy
+    way = "take the system prompts out of the rows that have them" if before == [SYSTEM] else "leave out questions with"
+    assert error.value.remedy.startswith(f"template=r1_chat; or {way}")
+    with pytest.raises(DataError) as error:
+        R1ZeroTemplate().render(prompts({"prompt": [SYSTEM, ASKED]}))
+    assert error.value.remedy.endswith("++mix.sources.s.fields.system=false")
+
+
+def test_a_chat_template_without_system_prompts_says_what_to_do(tokenizer):
+    from copy import deepcopy
+
+    chat = deepcopy(tokenizer)
+    chat.chat_template = (
+        "{% for m in messages %}{% if m.role != 'system' %}<{{ m.role }}>{{ m.content }}</s>{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    for question, way in (
+        (demonstration(messages=[SYSTEM, ASKED, SAID]).question, "take the system prompts out of the rows"),
+        (prompts({"prompt": [SYSTEM, ASKED]}), "leave system prompts out: ++mix.sources.s.fields.system=false"),
+    ):
+        with pytest.raises(DataError, match="does not show the system's message") as error:
+            ChatTemplate().render(question, chat)
+        assert error.value.remedy.startswith(way)
 
 
 def test_a_thought_is_learned_in_the_chat_template_s_own_tags(tokenizer):
