@@ -21,6 +21,19 @@ LITERAL_CHARS = 1_000_000
 """A longer text is not read as Python prints lists and objects."""
 
 
+class Single(float):
+    """A number of single precision, as the shortest decimal that it stands for: 0.1, not 0.10000000149011612."""
+
+    SAFE_INTEGERS = 2**24
+    """It holds every integer up to here, and not every one beyond."""
+
+
+class Half(Single):
+    """The same of half precision."""
+
+    SAFE_INTEGERS = 2**11
+
+
 class RowFault(Exception):
     """What is wrong with one row; collected and reported together with the others."""
 
@@ -101,6 +114,11 @@ def number_text(value: Real | Decimal, path: str) -> str:
     if isinstance(value, Decimal):
         written = f"{value:f}"
     else:
+        if isinstance(value, Single) and abs(value) > value.SAFE_INTEGERS:
+            kind = type(value).__name__.lower()
+            raise RowFault(
+                f"{path} is about {value:g}; {kind} precision does not hold its last digit. Write it as text."
+            )
         if abs(value) >= SAFE_INTEGERS:
             raise RowFault(f"{path} is {value!r}, which a double cannot hold to the last digit. Write it as text.")
         whole = float(value).is_integer()

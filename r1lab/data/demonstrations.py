@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from r1lab.characters import NO_UTF8, all_valid
@@ -89,20 +90,27 @@ CONVERTERS = {
         "p.ParquetFile(sys.argv[1]).iter_batches() for row in part.to_pylist()]"
     ),
     ".gz": "import gzip, sys; sys.stdout.writelines(gzip.open(sys.argv[1], 'rt', encoding='utf-8'))",
-    ".json": "import json, sys; [print(json.dumps(row)) for row in json.load(open(sys.argv[1], encoding='utf-8'))]",
+    ".json": "import json, sys; [print(json.dumps(row)) for row in json.load(open(sys.argv[1], encoding='utf-8-sig'))]",
 }
-"""Programs that print a file of another kind as JSON lines."""
+"""Programs that print a file of another kind as JSON lines; ".json" is one list, whatever its name."""
 
 
 def _require_lines(path: Path) -> None:
     """Lines are read in any order. Raises DataError for a file of another kind, with the command that converts it."""
-    if path.is_file() and (program := CONVERTERS.get(path.suffix)):
-        lines = path.with_name(path.name.removesuffix(path.suffix).removesuffix(".jsonl") + ".jsonl")
-        raise DataError(
-            "Demonstrations are read from JSON lines alone.",
-            str(path),
-            f'python -c "{program}" {path} > {lines}, and name that file',
-        )
+    if not path.is_file() or not (kind := _other_kind(path)):
+        return
+    stem = path.name.removesuffix(path.suffix).removesuffix(".jsonl")
+    lines = path.with_name(f"{stem}.lines.jsonl" if path.suffix == ".jsonl" else f"{stem}.jsonl")
+    command = f'python -c "{CONVERTERS[kind]}" {quote(str(path))} > {quote(str(lines))}'
+    raise DataError("Demonstrations are read from JSON lines alone.", str(path), f"{command}, and name that file")
+
+
+def _other_kind(path: Path) -> str:
+    """The kind of a file that has no JSON lines, "" where it has."""
+    if path.suffix in (".parquet", ".gz"):
+        return path.suffix
+    with path.open("rb") as file:
+        return ".json" if file.read(100).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[") else ""
 
 
 def check_demonstrations(path: Path) -> None:

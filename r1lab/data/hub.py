@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from r1lab.data.cells import RowFault
+from r1lab.data.parquet import rows_of
 from r1lab.errors import DataError
 
 HUB = "hub:"
 """What a path begins with when it names a data set of the hub: ``hub:owner/name[/config]/split``."""
 SHOWN_CHARS = 200
+BATCH = 1000
+"""Rows that are read at a time."""
 
 
-def hub_rows(path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The rows of a split with their places ("row 17"). Raises DataError."""
+def hub_rows(path: str) -> Iterator[tuple[str, Mapping[str, Any] | RowFault]]:
+    """The rows of a split with their places ("row 17"), a fault in the place of a broken one. Raises DataError."""
     split = path.rpartition("/")[2].split(".")[0]
-    rows = _asked(path, lambda datasets, *name: datasets.load_dataset(*name, split=split))
+    found = _asked(path, lambda datasets, *name: datasets.load_dataset(*name, split=split))
+    rows = (row for table in found.with_format("arrow").iter(BATCH) for row in rows_of(table))
     yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
 
 

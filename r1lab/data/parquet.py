@@ -1,4 +1,4 @@
-"""Rows of a Parquet file, with the numbers and texts that were meant."""
+"""Rows of a Parquet file or of an Arrow table, with the numbers and texts that were meant."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from r1lab.data.cells import RowFault
+from r1lab.data.cells import Half, RowFault, Single
 from r1lab.errors import DataError
 
 
@@ -18,14 +18,15 @@ def parquet_rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any] | RowFault
     number = 0
     try:
         for batch in pyarrow.parquet.ParquetFile(file).iter_batches():
-            for row in _rows(batch):
+            for row in rows_of(batch):
                 number += 1
                 yield f"row {number}", row
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{file} is not a whole Parquet file.", str(error), "Fetch the file again.") from error
 
 
-def _rows(batch: Any) -> Iterator[Mapping[str, Any] | RowFault]:
+def rows_of(batch: Any) -> Iterator[Mapping[str, Any] | RowFault]:
+    """The rows of an Arrow table or batch, a fault in the place of one whose text is not UTF-8."""
     narrow = [field for field in batch.schema if _has_floats(field.type)]
     try:
         rows = batch.to_pylist()
@@ -63,7 +64,7 @@ def _widened(value: Any, kind: Any) -> Any:
     if value is None or not _has_floats(kind):
         return value
     if types.is_float32(kind) or types.is_float16(kind):
-        return float(str((numpy.float32 if types.is_float32(kind) else numpy.float16)(value)))
+        return Single(str(numpy.float32(value))) if types.is_float32(kind) else Half(str(numpy.float16(value)))
     if types.is_struct(kind):
         fields = [kind.field(place) for place in range(kind.num_fields)]
         return {field.name: _widened(value[field.name], field.type) for field in fields}

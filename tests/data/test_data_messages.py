@@ -4,16 +4,14 @@ import json
 
 import pytest
 
-from r1lab.data.cells import RowFault, answer_of, cell
-from r1lab.data.demonstrations import demonstration_of, read_demonstrations, training_sample
+from r1lab.data.cells import RowFault, cell
+from r1lab.data.demonstrations import demonstration_of, training_sample
 from r1lab.data.filters import Decontaminate, Duplicates, Length
 from r1lab.data.messages import before_of, joined, listed, messages_of, with_thought
-from r1lab.data.preferences import PairFields, PointFields
-from r1lab.data.questions import Column, Fields, read_questions
-from r1lab.data.rows import LeftOut, read_rows
+from r1lab.data.preferences import PairFields
+from r1lab.data.questions import Column, Fields
 from r1lab.data.template import ChatTemplate, R1ZeroTemplate
 from r1lab.errors import DataError
-from r1lab.rollouts.products import _heading
 from r1lab.types import PreferencePair, Question
 
 ASKED = {"role": "user", "content": "What is 2+2?"}
@@ -215,8 +213,9 @@ def test_a_text_of_messages_that_cannot_be_read_is_refused(text, what):
         refused(f"is a text of messages that is {what}", **form)
     with pytest.raises(RowFault, match=f"prompt is a text of messages that is {what} in JSON or Python"):
         prompts({"prompt": text})
+    pair = PairFields(Fields("prompt", None, domain="general"), "chosen", "rejected")
     with pytest.raises(RowFault, match="rejected is a text of messages"):
-        PAIR({"prompt": "?", "chosen": "a", "rejected": text}, "train:1", "s")
+        pair({"prompt": "?", "chosen": "a", "rejected": text}, "train:1", "s")
 
 
 def test_values_as_python_prints_them_are_walked_into_and_no_answers():
@@ -250,98 +249,6 @@ def test_pick_and_drop_work_on_the_last_message():
     assert Fields(text=column, answer=None)({"prompt": "Question: Who?"}, "t:1", "s").text == "Who"
 
 
-PAIR = PairFields(Fields("prompt", None, domain="general"), "chosen", "rejected")
-BAD = {"role": "assistant", "content": "5"}
-
-
-def test_a_pair_keeps_the_messages_before_its_prompt():
-    turns = [SYSTEM, *EARLIER]
-    whole = {"chosen": [*turns, ASKED, SAID], "rejected": [*turns, ASKED, BAD]}
-    for row in (
-        {"prompt": "What is 2+2?", **whole},
-        {"prompt": [ASKED], **whole},
-        {"prompt": [*turns, ASKED], **whole},
-        {"prompt": [*turns, ASKED], "chosen": "It is 4.", "rejected": "5"},
-        {"prompt": [*turns, ASKED], "chosen": [SAID], "rejected": [BAD]},
-        {"prompt": [ASKED], "system": SYSTEM["content"], "history": EARLIER, "chosen": "It is 4.", "rejected": "5"},
-        {"prompt": "What is 2+2?", "chosen": repr(whole["chosen"]), "rejected": json.dumps(whole["rejected"])},
-    ):
-        found = PAIR(row, "train:1", "s")
-        assert list(found.question.turns) == turns and found.question.text == "What is 2+2?", row
-        assert (found.chosen, found.rejected) == ("It is 4.", "5")
-        assert "You solve sums." in found.question.dialogue
-
-
-OTHER = {"role": "system", "content": "Be brief."}
-
-
-@pytest.mark.parametrize(
-    ("prompt", "system", "said", "turns"),
-    [
-        ([SYSTEM, ASKED], None, [ASKED], [SYSTEM]),
-        ([*EARLIER, ASKED], None, [ASKED], EARLIER),
-        ([SYSTEM, *EARLIER, ASKED], None, [ASKED], [SYSTEM, *EARLIER]),
-        ([SYSTEM, *EARLIER, ASKED], None, [*EARLIER, ASKED], [SYSTEM, *EARLIER]),
-        (ASKED["content"], SYSTEM["content"], [ASKED], [SYSTEM]),
-        (ASKED["content"], SYSTEM["content"], [*EARLIER, ASKED], [SYSTEM, *EARLIER]),
-        (ASKED["content"], SYSTEM["content"], [SYSTEM, *EARLIER, ASKED], [SYSTEM, *EARLIER]),
-        ([*EARLIER, ASKED], SYSTEM["content"], [ASKED], [SYSTEM, *EARLIER]),
-        ([SYSTEM, ASKED], SYSTEM["content"], [SYSTEM, ASKED], [SYSTEM]),
-        ([OTHER, ASKED], None, [SYSTEM, ASKED], None),
-        ([SYSTEM, ASKED], None, [*EARLIER, ASKED], None),
-        ([*EARLIER, ASKED], None, [*EARLIER, *EARLIER[:1], SAID, ASKED], None),
-    ],
-)
-def test_a_prompt_and_its_sides_may_each_have_turns_that_the_other_leaves_out(prompt, system, said, turns):
-    row = {"prompt": prompt, "system": system, "chosen": [*said, SAID], "rejected": [*said, BAD]}
-    if turns is None:
-        with pytest.raises(LeftOut, match="not that of the two sides"):
-            PAIR(row, "train:1", "s")
-        return
-    assert (list(PAIR(row, "train:1", "s").question.turns), PAIR(row, "train:1", "s").chosen) == (turns, "It is 4.")
-    without = PairFields(Fields("prompt", None, domain="general", system=False), "chosen", "rejected")
-    assert list(without(row, "train:1", "s").question.turns) == [turn for turn in turns if turn != SYSTEM]
-    points = PointFields(Fields("prompt", None, domain="general"), "chosen", 1.0)
-    assert list(points(row, "train:1", "s").question.turns) == turns
-
-
-def test_two_system_prompts_of_a_pair_are_refused():
-    row = {"prompt": "What is 2+2?", "system": "Be brief.", "chosen": [SYSTEM, ASKED, SAID], "rejected": "5"}
-    with pytest.raises(RowFault, match="two system prompts, in the column system and in chosen"):
-        PAIR(row, "train:1", "s")
-
-
-def test_a_pair_whose_prompt_is_another_is_left_out():
-    other = {"role": "user", "content": "What is 3+3?"}
-    for row in (
-        {"prompt": "What is 3+3?", "chosen": [ASKED, SAID], "rejected": [ASKED, BAD]},
-        {"prompt": [SYSTEM, ASKED], "chosen": [*EARLIER, ASKED, SAID], "rejected": [*EARLIER, ASKED, BAD]},
-        {"prompt": "What is 2+2?", "chosen": [*EARLIER, ASKED, SAID], "rejected": [ASKED, BAD]},
-        {"prompt": "What is 2+2?", "chosen": [ASKED, SAID], "rejected": [other, BAD]},
-    ):
-        with pytest.raises(LeftOut):
-            PAIR(row, "train:1", "s")
-    with pytest.raises(RowFault, match="the column tools holds"):
-        PAIR({"prompt": "x", "chosen": "a", "rejected": "b", "tools": [{"name": "f"}]}, "train:1", "s")
-
-
-def test_a_labeled_response_keeps_the_messages_before_it():
-    fields = PointFields(Fields("prompt", None, domain="general"), "response", 1.0)
-    found = fields({"prompt": "What is 2+2?", "response": [*EARLIER, ASKED, SAID]}, "train:1", "s")
-    assert list(found.question.turns) == EARLIER and found.response == "It is 4."
-    with pytest.raises(LeftOut, match="not that of the response"):
-        fields({"prompt": "Why?", "response": [*EARLIER, ASKED, SAID]}, "train:1", "s")
-
-
-def test_preference_data_of_a_run_keeps_earlier_messages(tmp_path):
-    question = Question("q", "What is 2+2?", "4", details={"turns": [SYSTEM, *EARLIER]})
-    rows = [{**_heading(asked, "v3"), "chosen": "4", "rejected": "5"} for asked in (question, Question("p", "Hi", ""))]
-    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    first, second = read_rows(tmp_path / "pairs.jsonl", PAIR)[0]
-    assert first.question.dialogue == question.dialogue and first.question.texts == question.texts
-    assert (second.question.text, list(second.question.turns)) == ("Hi", [])
-
-
 class Benchmark:
     def heldout(self, count):
         return [Question("b", "one two three four five six seven eight nine ten", "1")]
@@ -361,81 +268,6 @@ def test_filters_see_earlier_messages():
     assert Length(3, 17)([hidden, Question("o", "And then?", "4")]) == [None, "2 words, not 3 to 17"]
     assert Length(1, 16)([hidden]) == ["17 words, not 1 to 16"]
     assert Duplicates()([hidden, plain]) == [None, None], "the same words after others are another question"
-
-
-def parquet(path, table):
-    import pyarrow.parquet
-
-    pyarrow.parquet.write_table(table, path)
-    return path
-
-
-def test_single_floats_of_parquet_are_the_numbers_that_were_meant(tmp_path):
-    import pyarrow as pa
-
-    numbers = [0.1, 2.675, 1e-3, 16777216.0, 3.0]
-    table = pa.table({
-        "q": [f"Question {n}" for n in range(5)], "a": pa.array(numbers, pa.float32()),
-        "deep": pa.array([{"gold": [n]} for n in numbers], pa.struct({"gold": pa.list_(pa.float32())})),
-        "half": pa.array([None, 0.1, 2.0, 0.5, 0.25], pa.float16()), "wide": pa.array(numbers, pa.float64()),
-    })  # fmt: skip
-    path = parquet(tmp_path / "train.parquet", table)
-    wanted = ["0.1", "2.675", "0.001", "16777216", "3"]
-    for column in ("a", "deep.gold.0", "wide"):
-        assert [q.answer for q in read_questions(path, Fields("q", column))] == wanted, column
-    row = next(iter(read_questions(path, Fields("q", "a", details=("half",)))[1:]))
-    assert answer_of(row.details["half"], "half") == "0.1"
-
-
-def test_text_of_parquet_that_is_not_utf8_is_a_fault_of_its_row(tmp_path):
-    import pyarrow as pa
-
-    texts = pa.array([b"fine", b"caf\xe9", b"good"], pa.binary()).view(pa.binary()).cast(pa.string(), safe=False)
-    path = parquet(tmp_path / "train.parquet", pa.table({"q": texts, "a": ["1", "2", "3"]}))
-    with pytest.raises(DataError, match="1 of 3 rows") as error:
-        read_questions(path, Fields("q", "a"))
-    assert error.value.found == "row 2: q is not UTF-8 (byte 4)"
-
-
-@pytest.mark.parametrize("line", ['{"q": "x", "a": "1", "a": "2"}', '{"q": "x", "a": "1", "b": {"c": 1, "c": 1}}'])
-def test_a_key_that_stands_twice_is_refused(line, tmp_path):
-    (tmp_path / "train.jsonl").write_text('{"q": "y", "a": "1"}\n' + line + "\n")
-    with pytest.raises(DataError, match="1 of 2 rows") as error:
-        read_questions(tmp_path / "train.jsonl", Fields("q", "a"))
-    assert "line 2: the key" in error.value.found and "stands twice" in error.value.found
-    with pytest.raises(DataError, match="demonstration cannot be read"):
-        demonstration_of('{"prompt": "a", "completion": "b", "completion": "c"}', "file.jsonl:1")
-
-
-def test_a_file_of_another_name_is_met_with_what_to_type(tmp_path):
-    with pytest.raises(DataError) as error:
-        read_questions(tmp_path / "train.parquet", Fields("q", "a"))
-    assert "mix.sources.NAME.train=FILE" in error.value.remedy
-
-
-@pytest.mark.parametrize("kind", [".parquet", ".jsonl.gz", ".json"])
-def test_demonstrations_of_another_kind_are_met_with_the_command_that_converts_them(kind, tmp_path):
-    import gzip
-    import shlex
-    import subprocess
-    import sys
-
-    import pyarrow as pa
-
-    rows, path = [{"prompt": "What is 2+2?", "completion": "It's 4."}] * 2, tmp_path / f"shown{kind}"
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    if kind == ".parquet":
-        parquet(path, pa.Table.from_pylist(rows))
-    else:
-        path.write_bytes(gzip.compress(lines.encode()) if kind == ".jsonl.gz" else json.dumps(rows).encode())
-    with pytest.raises(DataError, match="JSON lines") as error:
-        read_demonstrations([path])
-    command, named = error.value.remedy.rsplit(", and name that file", 1)
-    words = shlex.split(command)
-    assert named == "" and words[0] == "python" and words[-2:] == [">", str(tmp_path / "shown.jsonl")]
-    done = subprocess.run([sys.executable, *words[1:-2]], capture_output=True, check=True)
-    (tmp_path / "shown.jsonl").write_bytes(done.stdout)
-    assert [shown.response for shown in read_demonstrations([tmp_path / "shown.jsonl"])] == ["It's 4."] * 2
 
 
 @pytest.mark.parametrize("before", [[SYSTEM], EARLIER, [SYSTEM, *EARLIER]])
